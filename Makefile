@@ -1,0 +1,50 @@
+# `make run` and `make test` each set up what they need; both are quick the second time.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PROTOS := $(wildcard proto/aiges_wire/pb/*.proto)
+
+.PHONY: help install proto fmt lint type layering check test run bench clean
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+install: $(STAMP)  ## make .venv with the package (editable), all extras and the development tools
+
+$(STAMP): pyproject.toml scripts/gen_proto.py scripts/hatch_build.py $(PROTOS)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	@touch $(STAMP)
+
+proto: $(STAMP)  ## generate the gRPC stubs again
+	$(BIN)/python scripts/gen_proto.py
+
+fmt: $(STAMP)    ## format and sort imports
+	$(BIN)/ruff check --quiet --fix-only .
+	$(BIN)/ruff format .
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(STAMP)
+	$(BIN)/mypy
+
+layering: $(STAMP)
+	$(BIN)/python -m pytest tests/test_layering.py
+
+check: lint type layering  ## lint, types, import rules: what CI asks first
+
+test: $(STAMP)   ## every test
+	$(BIN)/python -m pytest
+
+run: $(STAMP)    ## serve the digits sample on port 1888
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/run_sample.sh digits
+
+bench: $(STAMP)  ## measure start-up and memory
+	$(BIN)/python scripts/bench.py start
+
+clean:           ## remove what the targets above made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist proto/aiges_wire/pb/*_pb2*

@@ -1,0 +1,1 @@
+"""The supervisor: config, worker pool, front ends."""

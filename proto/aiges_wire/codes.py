@@ -1,0 +1,50 @@
+"""The numbers both sides put on the wire. Never renumbered, never reused."""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Code(IntEnum):
+    """`code` of an answer: the service's own errors are 10000.., a worker's are 30001.. .
+
+    A wrapper's own codes, any other number, travel beside these.
+    """
+
+    OK = 0
+    BAD_REQUEST = 10000  # the body is not the JSON we expect
+    BAD_PAYLOAD = 10001  # a payload's data cannot be decoded
+    NO_INPUT = 10009
+    TIMEOUT = 10102
+    BAD_OUTPUT = 10106  # the wrapper produced what the request does not expect
+    WORKER_DIED = 10109
+    NO_LICENCE = 10110  # all licences taken, or no worker to take the call: try elsewhere, or later
+
+    INIT_FAILED = 30001  # the wrapper cannot be loaded, or raised while it was
+    INIT_REFUSED = 30002  # wrapperInit returned something other than 0
+    EXEC_FAILED = 30003  # the wrapper raised, or returned something that is no answer
+
+
+class DataType(IntEnum):
+    """What a piece of data is; `RequestData.type`."""
+
+    TEXT = 0
+    AUDIO = 1
+    IMAGE = 2
+    VIDEO = 3
+    OTHER = 4
+
+
+class DataStatus(IntEnum):
+    """Where in its stream a piece of data stands; `RequestData.status`."""
+
+    BEGIN = 0
+    CONTINUE = 1
+    END = 2
+    ONCE = 3
+
+
+WRAPPER_ERROR_KEY: Final = "aiges.error"
+"""Key of the one item that carries an error's text in a Response whose `ret` is not 0.
+
+Peers of version 1 ignore the list of such a Response, so the text is ours to send.
+"""

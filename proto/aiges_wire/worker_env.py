@@ -1,0 +1,15 @@
+"""Environment variables by which our supervisor tells our worker what version 1 has no field for.
+
+A worker started by anybody else finds none of them and uses its defaults.
+"""
+
+from typing import Final
+
+CONCURRENCY: Final = "AIGES_WORKER_CONCURRENCY"
+"""How many calls run in user code at once: a decimal number, at least 1."""
+
+STOP_GRACE: Final = "AIGES_WORKER_STOP_GRACE"
+"""Seconds, as decimal text, that `wrapperFini` may take after Shutdown."""
+
+DRAINED_STDOUT: Final = "AIGES_WORKER_DRAINED_STDOUT"
+"""`1`: the host reads stdout to its end, so user output may go there after the handshake line."""

@@ -1,0 +1,81 @@
+"""Who may import whom: the import graph repeats the process graph."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TREES = ("proto", "plugin_runtime", "loader")
+OURS = ("aiges_wire", "aiges", "aiges_loader")
+IO = ("asyncio", "grpc", "aiohttp", "socket", "subprocess", "threading", "time", "os")
+
+MAY_NOT_IMPORT = {
+    "aiges_wire": ("aiges", "aiges_loader", "aiohttp", "uvloop", *IO),
+    "aiges": ("aiges_loader", "aiohttp", "uvloop", "numpy", "torch", "click"),
+    "aiges_embed": ("aiges_loader", "aiges_wire", "aiges._runtime.main", "grpc"),
+    "aiges_loader": ("aiges", "aiges_embed"),
+    "aiges_loader.pool": ("aiges_loader.frontend", "aiges_loader.app", "aiohttp"),
+    "aiges_loader.frontend": (
+        "aiges_loader.app",
+        "aiges_loader.cli",
+        "aiges_loader.pool.process",
+        "aiges_loader.pool.client",
+        "subprocess",
+    ),
+    "aiges_loader.config": ("aiges_loader.app", "aiges_loader.pool", "aiges_loader.frontend"),
+    "aiges_loader.calls": (*IO, *OURS),
+    "aiges_loader.errors": IO,
+    "aiges_loader.pool.lifecycle": (*IO, *OURS),
+    "aiges_loader.pool.restart": (*IO, *OURS),
+    "aiges_loader.pool.admission": IO,
+    "aiges_loader.pool.worker_log": IO,
+    "aiges_loader.frontend.codec": IO,
+    "aiges_loader.frontend.go_json": (*IO, *OURS),
+    "aiges_loader.frontend.schema": IO,
+    "aiges._runtime.convert": ("asyncio", "socket", "subprocess", "threading", "time", "os"),
+    "aiges._runtime.schema": IO,
+}
+"""Module -> what it may not import. A rule covers the modules inside a package as well."""
+
+
+def imports() -> Iterator[tuple[str, str, str]]:
+    """Yield (importing module, imported name, place) for every import in the three trees."""
+    for tree in TREES:
+        for path in (ROOT / tree).rglob("*.py"):
+            if "_pb2" in path.name:
+                continue
+            parts = path.relative_to(ROOT / tree).with_suffix("").parts
+            module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+                if isinstance(node, ast.Import):
+                    yield from ((module, alias.name, place) for alias in node.names)
+                elif isinstance(node, ast.ImportFrom):
+                    assert node.level == 0, f"{place}: relative import"
+                    yield from ((module, f"{node.module}.{a.name}", place) for a in node.names)
+
+
+def within(name: str, package: str) -> bool:
+    """Say whether dotted `name` is `package` or lies inside it."""
+    return name == package or name.startswith(f"{package}.")
+
+
+def broken_rules(found: Iterator[tuple[str, str, str]]) -> list[str]:
+    """Name every import that a rule forbids."""
+    return [
+        f"{place}: {module} imports {name}"
+        for module, name, place in found
+        for package, banned in MAY_NOT_IMPORT.items()
+        if within(module, package) and any(within(name, ban) for ban in banned)
+    ]
+
+
+def test_nobody_imports_upwards() -> None:
+    assert broken_rules(imports()) == []
+
+
+def test_a_planted_violation_is_found() -> None:
+    planted = iter([("aiges_loader.pool.worker", "aiges_loader.frontend.codec", "x.py:1")])
+    assert broken_rules(planted) == [
+        "x.py:1: aiges_loader.pool.worker imports aiges_loader.frontend.codec"
+    ]
