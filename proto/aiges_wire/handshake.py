@@ -91,7 +91,7 @@ def decode(line: bytes, *, offered: Iterable[int]) -> Handshake:
         HandshakeError: Naming the field at fault, checked in go-plugin's order: number of fields,
             core version, app version, network, address, protocol, certificate.
 
-    Source: hashicorp/go-plugin, docs/internals.md, "Handshake"; order of checks as its client has it.
+    Source: hashicorp/go-plugin, docs/internals.md, "Handshake"; the order is its client's.
     """
     fields = line.decode("utf-8", "replace").strip().split("|")
     if len(fields) < _MIN_FIELDS:
