@@ -21,13 +21,13 @@ class BadRequestError(CallError):
 
 
 class BodyTooLargeError(CallError):
-    """The body is longer than `[http] maxBodyMb` allows."""
+    """The body is longer than `[http] maxBodyMb`, or than what the worker takes."""
 
     code = Code.BAD_REQUEST
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"request body too large: more than {limit_bytes} bytes")
+    def __init__(self, limit: str) -> None:
+        super().__init__(f"request body too large: {limit}")
 
 
 class BadPayloadError(CallError):

@@ -1,0 +1,117 @@
+"""Logging set-up, once, from cli: people read stderr, machines read the file."""
+
+import json
+import logging
+import logging.handlers
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TextIO
+
+WORKER_LOGGERS: Final = "worker"
+"""Parent of the loggers that carry what workers write; the child's name is the worker's number."""
+
+_COLOURS: Final[Mapping[int, str]] = {
+    logging.DEBUG: "\x1b[2m",
+    logging.WARNING: "\x1b[33m",
+    logging.ERROR: "\x1b[31m",
+    logging.CRITICAL: "\x1b[31;1m",
+}
+_RESET: Final = "\x1b[0m"
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class ConsoleFormatter(logging.Formatter):
+    """One line a record for people; what a worker wrote is tagged with its number."""
+
+    def __init__(self, *, colours: bool) -> None:
+        """Make a formatter, with terminal colours or without."""
+        super().__init__()
+        self._colours = colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return "HH:MM:SS.mmm LEVEL text"."""
+        text = record.getMessage()
+        if record.exc_info:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        if number := _worker_of(record):
+            text = text.replace("\n", "\n    | ")
+            text = f"[worker {number}] {text}"
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        line = f"{clock}.{int(record.msecs):03d} {record.levelname:<7} {text}"
+        colour = _COLOURS.get(record.levelno) if self._colours else None
+        return f"{colour}{line}{_RESET}" if colour else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a record: level, ts, msg, pid, logger, and the record's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object as one line."""
+        msecs = f"{int(record.msecs):03d}"
+        line: dict[str, object] = {
+            "level": record.levelname.lower(),
+            "ts": time.strftime(f"%Y-%m-%dT%H:%M:%S.{msecs}%z", time.localtime(record.created)),
+            "msg": record.getMessage(),
+            "pid": os.getpid(),
+            "logger": record.name,
+        }
+        if number := _worker_of(record):
+            line["worker"] = int(number)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        line.update({k: v for k, v in vars(record).items() if k not in _STANDARD})
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class LogFile(logging.handlers.RotatingFileHandler):
+    """The JSON log, rotated by size; rotated files past their age are removed.
+
+    A disk that is full, or a folder that has gone, costs the log and nothing else.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, backups: int, max_age_s: float) -> None:
+        """Open `path`, making its folder; raise OSError if that is not possible."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8")
+        self._max_age_s = max_age_s
+        self._complained = False
+        self.setFormatter(JsonFormatter())
+
+    def doRollover(self) -> None:  # noqa: N802 - logging's name
+        """Rotate, then remove what is too old."""
+        super().doRollover()
+        oldest = time.time() - self._max_age_s
+        path = Path(self.baseFilename)
+        for number in range(1, self.backupCount + 1):
+            rotated = path.with_name(f"{path.name}.{number}")
+            if rotated.exists() and rotated.stat().st_mtime < oldest:
+                rotated.unlink(missing_ok=True)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say once on stderr that the log file is not being written."""
+        if not self._complained:
+            self._complained = True
+            sys.stderr.write(
+                f"log file {self.baseFilename}: {sys.exc_info()[1]}; going on without\n"
+            )
+
+
+def set_up_console(level: int, stream: TextIO = sys.stderr) -> None:
+    """Send records of `level` and above to `stream`, replacing what was set up before."""
+    handler = logging.StreamHandler(stream)
+    colours = stream.isatty() and "NO_COLOR" not in os.environ
+    handler.setFormatter(ConsoleFormatter(colours=colours))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # Their chatter is about our own peers, which we describe in our own words.
+    for noisy in ("asyncio", "grpc", "aiohttp.server"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _worker_of(record: logging.LogRecord) -> str:
+    parent, _, number = record.name.partition(".")
+    return number if parent == WORKER_LOGGERS else ""

@@ -1,0 +1,1 @@
+"""Keep workers alive, pick one for each call."""

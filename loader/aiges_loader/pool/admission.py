@@ -1,0 +1,49 @@
+"""How many calls are let in and which worker takes the next one. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiges_loader.errors import NoLicenceError
+
+
+class Licences:
+    """The `[fc] max` calls that may be in the house at once."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+
+    def take(self) -> None:
+        """Take one; raise `NoLicenceError` if none is left. Whoever took it gives it back."""
+        if self.taken >= self.limit:
+            raise NoLicenceError
+        self.taken += 1
+
+    def give_back(self) -> None:
+        """Return one that was taken."""
+        if self.taken == 0:
+            raise AssertionError("a licence was given back that nobody took")
+        self.taken -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a choice among ready workers rests on.
+
+    Attributes:
+        number: Which worker.
+        running: Calls it has.
+        capacity: Calls it takes at once.
+    """
+
+    number: int
+    running: int
+    capacity: int
+
+
+def least_loaded(loads: Iterable[Load]) -> int | None:
+    """Choose the ready worker with the most room, the first of equals; None if all are full."""
+    free = [load for load in loads if load.running < load.capacity]
+    if not free:
+        return None
+    return max(free, key=lambda load: (load.capacity - load.running, -load.number)).number

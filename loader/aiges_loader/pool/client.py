@@ -1,0 +1,317 @@
+"""Typed calls to one worker over gRPC. The only user of the protobuf stubs in the supervisor."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Final
+
+import grpc
+
+from aiges_loader.calls import Call, Datum, Reply
+from aiges_loader.errors import (
+    BodyTooLargeError,
+    CallError,
+    WorkerDiedError,
+    WrapperError,
+    WrapperFailedError,
+)
+from aiges_loader.pool.process import Stream
+from aiges_wire.codes import WRAPPER_ERROR_KEY, Code
+from aiges_wire.handshake import Handshake
+from aiges_wire.pb import (
+    aiges_inner_pb2 as pb,
+    aiges_inner_pb2_grpc,
+    grpc_controller_pb2 as controller_pb,
+    grpc_controller_pb2_grpc,
+    grpc_stdio_pb2 as stdio_pb,
+    grpc_stdio_pb2_grpc,
+)
+
+log = logging.getLogger(__name__)
+
+PLUGIN_SERVICE: Final = "plugin"
+
+_OPTIONS: Final = [
+    ("grpc.enable_http_proxy", 0),  # else even 127.0.0.1 goes to http_proxy
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 200),
+    ("grpc.client_idle_timeout_ms", (1 << 31) - 1),
+]
+"""What a local peer needs; the last: an idle channel would have to find its socket file again."""
+
+
+class WorkerCallError(Exception):
+    """A worker did not do what it was asked while it was being started."""
+
+
+class InitFailedError(WorkerCallError):
+    """wrapperInit answered with a code."""
+
+    def __init__(self, code: int) -> None:
+        reason = (
+            "the wrapper could not be loaded, or raised"
+            if code == Code.INIT_FAILED
+            else "wrapperInit did not return 0"
+        )
+        super().__init__(f"wrapperInit failed, ret: {code}: {reason}; its own lines say more")
+        self.code = code
+
+
+class _Pending:
+    """One call that a worker has, until the worker is done with it."""
+
+    __slots__ = ("abandoned", "answer", "on_done", "returned")
+
+    def __init__(self, answer: asyncio.Future[Reply], on_done: Callable[[], None]) -> None:
+        self.answer = answer
+        self.on_done = on_done
+        self.abandoned = False  # nobody waits for the answer any more
+        self.returned = False  # the RPC has ended well; only the answer is missing
+
+
+class WorkerClient:
+    """A connection to one worker.
+
+    Attributes:
+        broken: Resolves with a reason when the worker stops talking to us though it may live.
+    """
+
+    def __init__(self, handshake: Handshake, on_output: Callable[[Stream, bytes], None]) -> None:
+        """Make a channel; enter me to use it.
+
+        Args:
+            handshake: Where the worker listens.
+            on_output: Gets what GRPCStdio streams.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._channel = grpc.aio.insecure_channel(handshake.target(), options=_OPTIONS)
+        self._wrapper = aiges_inner_pb2_grpc.WrapperServiceStub(self._channel)
+        self._on_output = on_output
+        self._pending: dict[str, _Pending] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self.broken: asyncio.Future[str] = self._loop.create_future()
+
+    async def __aenter__(self) -> "WorkerClient":
+        """Begin to listen: the protocol opens `communicate` before anything else."""
+        self._listening = asyncio.create_task(self._listen(), name="worker-results")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Hang up; calls still running fail."""
+        self._listening.cancel()
+        await asyncio.wait([self._listening])
+        self.fail_all("the connection was closed")
+        await self._channel.close()
+        if not self._listening.cancelled():
+            self._listening.result()  # a bug of ours would show here
+
+    async def connect(self) -> None:
+        """Wait until the worker answers a health check; the caller sets the limit.
+
+        Raises:
+            WorkerCallError: The worker answers, but not that it serves.
+        """
+        # Imported here: only a supervisor that gets this far needs it.
+        from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+
+        stub = health_pb2_grpc.HealthStub(self._channel)
+        request = health_pb2.HealthCheckRequest(service=PLUGIN_SERVICE)
+        try:
+            reply = await stub.Check(request, wait_for_ready=True)
+        except grpc.aio.AioRpcError as error:
+            raise WorkerCallError(f"health check: {_brief(error)}") from None
+        if reply.status != health_pb2.HealthCheckResponse.SERVING:
+            raise WorkerCallError(f"health check: status {reply.status}, expected SERVING")
+
+    async def init(self, config: Mapping[str, str]) -> None:
+        """Start the wrapper; raise `InitFailedError` or `WorkerCallError`."""
+        request = pb.InitRequest(config=config)
+        try:
+            reply = await self._wrapper.wrapperInit(request, wait_for_ready=True)
+        except grpc.aio.AioRpcError as error:
+            raise WorkerCallError(f"wrapperInit: {_brief(error)}") from None
+        if reply.ret != 0:
+            raise InitFailedError(reply.ret)
+
+    async def schema(self, service: str) -> str:
+        """Ask for the wrapper's description; raise `WorkerCallError`."""
+        try:
+            reply = await self._wrapper.wrapperSchema(pb.SvcId(serviceId=service))
+        except grpc.aio.AioRpcError as error:
+            raise WorkerCallError(f"wrapperSchema: {_brief(error)}") from None
+        return str(reply.data)
+
+    async def once(self, call: Call, on_done: Callable[[], None]) -> Reply:
+        """Run one call and return its reply.
+
+        Args:
+            call: With a sid that no other call here has.
+            on_done: Called exactly once, when the worker is done with the call: after this returns
+                or raises, or later if the caller was cancelled and the worker still works.
+
+        Raises:
+            CallError: As the worker or its wrapper failed.
+        """
+        if self._tasks is None:
+            on_done()
+            raise WorkerDiedError("it has hung up")
+        pending = _Pending(self._loop.create_future(), on_done)
+        self._pending[call.sid] = pending
+        self._tasks.create_task(self._send(call), name="worker-call")
+        try:
+            return await pending.answer
+        finally:
+            pending.abandoned = True
+            if pending.returned:
+                self._finish(call.sid)
+
+    async def shutdown(self, limit_s: float) -> None:
+        """Ask the worker to leave. Whatever it answers, or nothing in `limit_s`, is fine."""
+        stub = grpc_controller_pb2_grpc.GRPCControllerStub(self._channel)
+        try:
+            await stub.Shutdown(controller_pb.Empty(), timeout=limit_s)
+        except grpc.aio.AioRpcError as error:
+            # Go plugins cut the connection instead of answering; others lack the service.
+            log.debug("shutdown answered code=%s", error.code().name)
+
+    def fail_all(self, reason: str) -> None:
+        """End every call that the worker has: it is dead, or as good as."""
+        for sid in list(self._pending):
+            self._fail(sid, WorkerDiedError(reason))
+
+    async def _listen(self) -> None:
+        """Read results and output until the worker hangs up; then `broken` is set.
+
+        The RPCs of running calls are children of this task and end with it.
+        """
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                output = self._tasks.create_task(self._read_output(), name="worker-output")
+                self._break(await self._read_results())
+                output.cancel()
+        finally:
+            self._tasks = None
+
+    async def _read_results(self) -> str:
+        """Take answers as they come; return why there will be no more."""
+        try:
+            async for message in self._wrapper.communicate(_silence(), wait_for_ready=True):
+                self._answered(message)
+        except grpc.aio.AioRpcError as error:
+            return f"the stream of results broke: {_brief(error)}"
+        return "the worker ended the stream of results"
+
+    async def _read_output(self) -> None:
+        stub = grpc_stdio_pb2_grpc.GRPCStdioStub(self._channel)
+        # google.protobuf.Empty is registered by the import of the stubs above.
+        from google.protobuf.empty_pb2 import Empty  # noqa: PLC0415
+
+        streams = {
+            stdio_pb.StdioData.STDOUT: Stream.STDOUT,
+            stdio_pb.StdioData.STDERR: Stream.STDERR,
+        }
+        try:
+            async for piece in stub.StreamStdio(Empty(), wait_for_ready=True):
+                if piece.channel in streams:
+                    self._on_output(streams[piece.channel], piece.data)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNIMPLEMENTED:  # a worker need not have it
+                log.debug("output stream ended code=%s", error.code().name)
+
+    def _break(self, reason: str) -> None:
+        if not self.broken.done():
+            self.broken.set_result(reason)
+
+    def _answered(self, message: pb.Response) -> None:
+        pending = self._pending.get(message.tag)
+        if pending is None:
+            log.debug("answer for unknown call tag=%s", message.tag)
+            return
+        if message.ret != 0:
+            self._fail(message.tag, _error(message))
+            return
+        if not message.list:  # an answer without data is no answer
+            self._fail(message.tag, WrapperFailedError("the wrapper answered without any output"))
+            return
+        if not pending.answer.done():
+            pending.answer.set_result(Reply(tuple(_datum(item) for item in message.list)))
+        self._finish(message.tag)
+
+    async def _send(self, call: Call) -> None:
+        """Run the RPC of one call. Its reply says at most that there will be no answer."""
+        try:
+            reply = await self._wrapper.wrapperOnceExec(_request(call))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                self._fail(call.sid, _rpc_error(error))
+            # Unavailable: the connection is gone, and whoever notices why ends all calls with it.
+            return
+        pending = self._pending.get(call.sid)
+        if pending is None:
+            return
+        if reply.ret != 0:
+            self._fail(call.sid, _error(reply))
+        elif pending.abandoned:
+            self._finish(call.sid)
+        else:
+            pending.returned = True
+
+    def _finish(self, sid: str) -> None:
+        pending = self._pending.pop(sid, None)
+        if pending is not None:
+            pending.on_done()
+
+    def _fail(self, sid: str, error: CallError) -> None:
+        pending = self._pending.get(sid)
+        if pending is not None and not pending.answer.done():
+            pending.answer.set_exception(error)
+        self._finish(sid)
+
+
+async def _silence() -> AsyncIterator[pb.Request]:
+    """The supervisor's half of `communicate`: open for ever, without a word."""
+    await asyncio.Event().wait()
+    yield pb.Request()
+
+
+def _request(call: Call) -> pb.Request:
+    return pb.Request(
+        tag=call.sid,
+        params=call.params,
+        list=[
+            pb.RequestData(
+                key=datum.key,
+                data=datum.data,
+                len=len(datum.data),
+                type=datum.type,
+                status=datum.status,
+                desc=datum.desc,
+            )
+            for datum in call.inputs
+        ],
+    )
+
+
+def _datum(item: pb.ResponseData) -> Datum:
+    return Datum(item.key, item.data, item.type, item.status, dict(item.desc))
+
+
+def _error(message: pb.Response) -> CallError:
+    """Read a Response whose `ret` is not 0; our worker adds the text, others do not."""
+    text = next((item.data for item in message.list if item.key == WRAPPER_ERROR_KEY), b"")
+    words = text.decode("utf-8", "replace")
+    if message.ret == Code.EXEC_FAILED:
+        return WrapperFailedError(words or "the wrapper returned no answer")
+    return WrapperError(message.ret, words or f"wrapper error {message.ret}")
+
+
+def _rpc_error(error: grpc.aio.AioRpcError) -> CallError:
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return BodyTooLargeError(f"the worker does not take it: {error.details()}")
+    return WrapperFailedError(_brief(error))
+
+
+def _brief(error: grpc.aio.AioRpcError) -> str:
+    return f"{error.code().name}: {error.details()}"

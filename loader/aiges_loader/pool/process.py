@@ -1,0 +1,186 @@
+"""One operating-system process: spawned, listened to, ended. Knows nothing of restarts."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from aiges_loader.pool.worker_log import LineSplitter, printable
+from aiges_wire.handshake import MAX_LINE_BYTES
+
+TAIL_LINES: Final = 64
+"""How much of what a worker wrote last is kept for the report of its death."""
+
+KILL_LIMIT_S: Final = 10.0
+"""How long a process may take to go after SIGKILL; longer means that the kernel holds it."""
+
+_CHUNK_BYTES: Final = 64 << 10
+_READS_AT_ONCE: Final = 16  # a flooding worker must not keep the loop to itself
+
+
+class Stream(Enum):
+    """Which of its outputs a worker wrote to."""
+
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: `status` as Popen has it, negative for a signal."""
+
+    status: int
+
+    @property
+    def by_signal(self) -> bool:
+        """Say whether a signal ended it."""
+        return self.status < 0
+
+    def __str__(self) -> str:
+        if not self.by_signal:
+            return f"exited with status {self.status}"
+        try:
+            return f"killed by {signal.Signals(-self.status).name}"
+        except ValueError:
+            return f"killed by signal {-self.status}"
+
+
+class WorkerProcess:
+    """A child in a session of its own. Its output is read as it comes, so it never blocks.
+
+    Attributes:
+        pid: Of the process that was started (with `bash -c` it may be bash).
+        first_line: The first line of stdout, without its end; b"" once there will be none.
+        exited: Resolves when the process has ended, however much its children keep open.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], on_line: Callable[[Stream, bytes], None]
+    ) -> None:
+        """Take over a process just started by `spawn`."""
+        self._loop = asyncio.get_running_loop()
+        self._process = process
+        self._on_line = on_line
+        self.pid = process.pid
+        self.first_line: asyncio.Future[bytes] = self._loop.create_future()
+        self.exited: asyncio.Future[Exit] = self._loop.create_future()
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._pipes: dict[Stream, tuple[int, LineSplitter]] = {}
+        self._head = b""
+        for stream, pipe in ((Stream.STDOUT, process.stdout), (Stream.STDERR, process.stderr)):
+            assert pipe is not None
+            fd = os.dup(pipe.fileno())
+            pipe.close()
+            os.set_blocking(fd, False)
+            self._pipes[stream] = (fd, LineSplitter())
+            self._loop.add_reader(fd, self._readable, stream)
+        self._pidfd = os.pidfd_open(self.pid)
+        self._loop.add_reader(self._pidfd, self._ended)
+
+    @classmethod
+    def spawn(
+        cls,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        on_line: Callable[[Stream, bytes], None],
+    ) -> "WorkerProcess":
+        """Start `command`; raise OSError if it cannot be executed.
+
+        Args:
+            command: Program and arguments; the program is looked up on our own PATH.
+            environ: The whole environment of the child.
+            on_line: Gets each line of output but the first of stdout, without its end.
+        """
+        process = subprocess.Popen(  # noqa: S603 - running the configured command is our purpose
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        return cls(process, on_line)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send `number` to the process and to whatever else is left in its group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    async def end(self, *, grace_s: float) -> Exit | None:
+        """Leave nothing of the group running: SIGTERM, `grace_s` seconds, then SIGKILL.
+
+        Returns:
+            How the process ended; None if the kernel would not let it go within `KILL_LIMIT_S`.
+        """
+        if grace_s > 0 and not self.exited.done():
+            self.signal(signal.SIGTERM)
+            await asyncio.wait([self.exited], timeout=grace_s)
+        self.signal(signal.SIGKILL)  # also for children that outlived a worker gone by itself
+        await asyncio.wait([self.exited], timeout=KILL_LIMIT_S)
+        self._close()
+        return self.exited.result() if self.exited.done() else None
+
+    def _ended(self) -> None:
+        """The pidfd is readable: reap, and take what the process wrote last."""
+        status = self._process.poll()
+        if status is None:
+            return
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        for stream in list(self._pipes):
+            self._readable(stream)
+        if not self.first_line.done():
+            self._first_line_is(self._head)  # stdout may still be open in a child of the worker
+        self.exited.set_result(Exit(status))
+
+    def _readable(self, stream: Stream) -> None:
+        fd, splitter = self._pipes[stream]
+        for _ in range(_READS_AT_ONCE):
+            try:
+                data = os.read(fd, _CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            if not data:
+                self._lines(stream, splitter.finish())
+                self._close_pipe(stream)
+                return
+            if stream is Stream.STDOUT and not self.first_line.done():
+                data = self._take_first_line(data)
+            self._lines(stream, splitter.feed(data))
+
+    def _take_first_line(self, data: bytes) -> bytes:
+        """Keep what belongs to the handshake; return the rest."""
+        line, newline, rest = (self._head + data).partition(b"\n")
+        if newline or len(line) >= MAX_LINE_BYTES:
+            self._first_line_is(line)
+            return rest
+        self._head = line
+        return b""
+
+    def _first_line_is(self, line: bytes) -> None:
+        self._head = b""
+        self.first_line.set_result(line)
+
+    def _lines(self, stream: Stream, lines: list[bytes]) -> None:
+        for line in lines:
+            self.tail.append(printable(line[:1024]))
+            self._on_line(stream, line)
+
+    def _close_pipe(self, stream: Stream) -> None:
+        fd, _ = self._pipes.pop(stream)
+        self._loop.remove_reader(fd)
+        os.close(fd)
+        if stream is Stream.STDOUT and not self.first_line.done():
+            self._first_line_is(self._head)
+
+    def _close(self) -> None:
+        for stream in list(self._pipes):
+            _, splitter = self._pipes[stream]
+            self._lines(stream, splitter.finish())
+            self._close_pipe(stream)

@@ -1,0 +1,396 @@
+"""One slot of the pool: an owner task that keeps one worker process running."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from aiges_loader.calls import Call, Reply
+from aiges_loader.errors import WorkerDiedError
+from aiges_loader.pool.admission import Load
+from aiges_loader.pool.client import WorkerCallError, WorkerClient
+from aiges_loader.pool.lifecycle import Event, State, advance
+from aiges_loader.pool.process import Stream, WorkerProcess
+from aiges_loader.pool.restart import GiveUp, RestartPolicy
+from aiges_loader.pool.worker_log import LineSplitter, LogReader
+from aiges_wire import handshake, worker_env
+
+FINI_LIMIT_S: Final = 5.0
+"""How long wrapperFini may take; told to our worker, and given to any other before SIGTERM."""
+
+TERM_GRACE_S: Final = 2.0
+"""Between SIGTERM and SIGKILL, for a worker that did not leave when asked."""
+
+SHUTDOWN_RPC_S: Final = 1.0
+
+OFFERED_VERSIONS: Final = (1,)
+"""The application protocol versions that we speak to workers."""
+
+DEATH_NOTICE_S: Final = 0.2
+"""A dying worker's connection breaks a moment before its exit is seen; so long we wait for that."""
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """Everything about a worker that does not change from one start to the next.
+
+    Attributes:
+        command: Program and arguments.
+        environ: The whole environment, without what the handshake adds.
+        socket_dir: Where the worker puts its socket; ours, private, removed by us.
+        service: Its name, for wrappers that do not name themselves.
+        wrapper_config: For wrapperInit.
+        concurrency: Calls at once.
+        start_timeout_s: From the start of the process to the answer of its first health check.
+        init_timeout_s: For wrapperInit; None is no limit.
+        drain_timeout_s: For the calls it has, when it is asked to stop.
+    """
+
+    command: tuple[str, ...]
+    environ: Mapping[str, str]
+    socket_dir: Path
+    service: str
+    wrapper_config: Mapping[str, str]
+    concurrency: int
+    start_timeout_s: float
+    init_timeout_s: float | None
+    drain_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How the last process of a slot ended, for reports.
+
+    Attributes:
+        reason: One line: what happened.
+        by_signal: A signal ended it before it was ready: nothing its next start would repeat.
+        was_ready: It had taken calls.
+        tail: The last lines that it wrote.
+    """
+
+    reason: str
+    by_signal: bool
+    was_ready: bool
+    tail: tuple[str, ...] = field(repr=False)
+
+
+class WorkerStartError(Exception):
+    """The process runs but does not become a worker; the message says what is missing."""
+
+
+class _StopAskedError(Exception):
+    """`stop` came while the worker was being started."""
+
+
+class _ExitedError(Exception):
+    """The process ended while it was being started."""
+
+
+class Worker:
+    """A worker kept running until `stop`.
+
+    `run` is the only writer of `state`; the other methods read it or leave `run` a request.
+
+    Attributes:
+        number: From 1; in logs and reports.
+        pid: Of the running process, None while there is none.
+        schema: What the wrapper says of itself, from the last start.
+        running: Calls that the worker has, reserved ones included.
+        served: Calls that it has been done with, over all its processes.
+        restarts: How often a process was replaced after a death.
+        death: How the last process ended.
+    """
+
+    def __init__(
+        self, number: int, spec: WorkerSpec, policy: RestartPolicy, *, keep_probing: bool
+    ) -> None:
+        """Make a stopped worker.
+
+        Args:
+            number: From 1.
+            spec: What to run.
+            policy: When to run it again.
+            keep_probing: Past the policy's limit, go on trying every `policy.backoff_max_s`.
+        """
+        self.number = number
+        self.state = State.STOPPED
+        self.pid: int | None = None
+        self.schema = ""
+        self.running = 0
+        self.served = 0
+        self.restarts = 0
+        self.death: Death | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        self._spec = spec
+        self._policy = policy
+        self._keep_probing = keep_probing
+        self._stop = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._client: WorkerClient | None = None
+        self._ready_since: float | None = None
+        self._log = logging.getLogger(f"worker.{number}")
+
+    # What others may ask:
+
+    @property
+    def takes_calls(self) -> bool:
+        """Say whether a call may be given to this worker now."""
+        return self.state is State.READY and self._client is not None
+
+    def load(self) -> Load:
+        """Return what the choice among workers needs."""
+        return Load(self.number, self.running, self._spec.concurrency)
+
+    def reserve(self) -> None:
+        """Count one more call; `once` or `release` follows."""
+        self.running += 1
+        self._idle.clear()
+
+    def release(self) -> None:
+        """Count one call less."""
+        self.running -= 1
+        if self.running == 0:
+            self._idle.set()
+        self.on_change()
+
+    async def once(self, call: Call) -> Reply:
+        """Run one call, for which a place was reserved; raise `CallError` if it fails."""
+        if self._client is None:
+            self.release()
+            raise WorkerDiedError("it has gone")
+        return await self._client.once(call, self._call_done)
+
+    def stop(self) -> None:
+        """Ask `run` to drain and return. Safe to call twice, and before `run`."""
+        self._stop.set()
+
+    # The owner task:
+
+    async def run(self) -> None:
+        """Keep a process alive until `stop`; cancel to kill it."""
+        exits: tuple[float, ...] = ()
+        while not self._stop.is_set():
+            await self._live_once()
+            if self.state is State.STOPPED:
+                return
+            ready_for_s = time.monotonic() - self._ready_since if self._ready_since else 0.0
+            decision = self._policy.decide(
+                exits,
+                time.monotonic(),
+                ready_for_s=ready_for_s,
+                dice=random.random(),  # noqa: S311 - jitter, no secret
+            )
+            exits = decision.exits
+            delay_s: float | None
+            if isinstance(decision, GiveUp):
+                delay_s = self._policy.backoff_max_s if self._keep_probing else None
+                self._move(Event.GAVE_UP)
+                log.error("worker failed worker=%d deaths=%d", self.number, len(exits))
+            else:
+                delay_s = decision.delay_s
+                log.info("restarting worker=%d delay=%.1fs", self.number, delay_s)
+            await first_of(self._stop.wait(), limit_s=delay_s)
+            self.restarts += 1
+        if self.state is not State.STOPPED:
+            self._move(Event.STOP)
+
+    async def _live_once(self) -> None:
+        """Run one process from spawn to reap; leave the state at BACKOFF or STOPPED."""
+        self._ready_since = None
+        self._move(Event.START)
+        try:
+            process = self._spawn()
+        except OSError as error:
+            self._died(f"cannot run {self._spec.command[0]}: {error.strerror}")
+            self._move(Event.EXITED)
+            return
+        self.pid = process.pid
+        self._move(Event.SPAWNED)
+        log.info("worker started worker=%d pid=%d", self.number, process.pid)
+        reason = ""
+        try:
+            reason = await self._life(process)
+        except WorkerStartError as error:
+            reason = str(error)
+        except _StopAskedError:
+            self._move(Event.STOP)
+        except _ExitedError:
+            pass  # the exit itself says why
+        finally:  # crash, bad start, stop or cancellation: the process never outlives this line
+            left = await process.end(grace_s=TERM_GRACE_S if self.state is State.STOPPING else 0.0)
+            self.pid = None
+        if left is None:
+            log.error("worker cannot be killed worker=%d pid=%d", self.number, process.pid)
+        if self.state is State.STOPPING:
+            log.info("worker stopped worker=%d %s", self.number, left)
+        else:
+            self._died(
+                reason or str(left),
+                by_signal=not reason and left is not None and left.by_signal,
+                tail=tuple(process.tail),
+            )
+        self._move(Event.EXITED)
+
+    def _spawn(self) -> WorkerProcess:
+        spec = self._spec
+        environ = {
+            **{n: v for n, v in spec.environ.items() if not n.startswith(handshake.ENV_PREFIX)},
+            handshake.COOKIE_KEY: handshake.COOKIE_VALUE,
+            handshake.ENV_MIN_PORT: "10000",
+            handshake.ENV_MAX_PORT: "25000",
+            handshake.ENV_VERSIONS: ",".join(str(version) for version in OFFERED_VERSIONS),
+            handshake.ENV_SOCKET_DIR: str(spec.socket_dir),
+            worker_env.CONCURRENCY: str(spec.concurrency),
+            worker_env.STOP_GRACE: str(FINI_LIMIT_S),
+            worker_env.DRAINED_STDOUT: "1",
+        }
+        readers = {stream: LogReader() for stream in Stream}
+
+        def on_line(stream: Stream, line: bytes) -> None:
+            self._log_line(readers[stream], stream, line)
+
+        return WorkerProcess.spawn(spec.command, environ, on_line)
+
+    async def _life(self, process: WorkerProcess) -> str:
+        """Start, serve, drain; return why the process must end if it does not by itself."""
+        spec = self._spec
+        try:
+            async with asyncio.timeout(spec.start_timeout_s):
+                shaken = await self._race(process, self._shake_hands(process))
+        except TimeoutError:
+            raise WorkerStartError(
+                f"no handshake line within {spec.start_timeout_s:g} s (startTimeout)"
+            ) from None
+        self._move(Event.SHOOK_HANDS)
+        splitters = {stream: (LineSplitter(), LogReader()) for stream in Stream}
+
+        def on_output(stream: Stream, data: bytes) -> None:
+            splitter, reader = splitters[stream]
+            for line in splitter.feed(data):
+                self._log_line(reader, stream, line)
+
+        async with WorkerClient(shaken, on_output) as client:
+            await self._initialise(process, client)
+            self._client = client
+            self._ready_since = time.monotonic()
+            self._move(Event.INITIALISED)
+            log.info("worker ready worker=%d pid=%d", self.number, process.pid)
+            try:
+                return await self._serve(process, client)
+            finally:
+                self._client = None
+
+    async def _shake_hands(self, process: WorkerProcess) -> handshake.Handshake:
+        line = await process.first_line
+        if not line:
+            # It has closed its stdout; a moment later it has usually ended, which says more.
+            await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
+            if process.exited.done():
+                raise _ExitedError
+            raise WorkerStartError("closed its stdout without a handshake line")
+        try:
+            return handshake.decode(line, offered=OFFERED_VERSIONS)
+        except handshake.HandshakeError as error:
+            raise WorkerStartError(f"no handshake: {error}") from None
+
+    async def _initialise(self, process: WorkerProcess, client: WorkerClient) -> None:
+        """Reach the worker, start its wrapper, ask what it is."""
+        spec = self._spec
+        limit_s: float | None
+        waiting_for, limit_s = "an answer to a health check", spec.start_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._race(process, client.connect())
+            waiting_for, limit_s = "wrapperInit", spec.init_timeout_s
+            async with asyncio.timeout(limit_s):
+                await self._race(process, client.init(spec.wrapper_config))
+            waiting_for, limit_s = "wrapperSchema", spec.start_timeout_s
+            async with asyncio.timeout(limit_s):
+                self.schema = await self._race(process, client.schema(spec.service))
+        except TimeoutError:
+            raise WorkerStartError(f"{waiting_for} took more than {limit_s:g} s") from None
+        except WorkerCallError as error:
+            # A connection breaks when the process dies: then its exit is the reason.
+            await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
+            if process.exited.done():
+                raise _ExitedError from None
+            raise WorkerStartError(str(error)) from None
+
+    async def _serve(self, process: WorkerProcess, client: WorkerClient) -> str:
+        """Be ready until the worker ends or `stop`; then end its calls, or let them finish."""
+        await first_of(process.exited, client.broken, self._stop.wait())
+        if not (process.exited.done() or client.broken.done()):
+            self._move(Event.DRAIN)
+            drained = self._idle.wait()
+            limit_s = self._spec.drain_timeout_s
+            await first_of(process.exited, client.broken, drained, limit_s=limit_s)
+        if not (process.exited.done() or client.broken.done()):
+            self._move(Event.STOP)
+            client.fail_all("it did not finish within drainTimeout")
+            await client.shutdown(SHUTDOWN_RPC_S)
+            await first_of(process.exited, limit_s=FINI_LIMIT_S)
+            return ""
+        self._client = None  # from here on nobody gives it a call
+        await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
+        reason = "" if process.exited.done() else client.broken.result()
+        client.fail_all(reason or str(process.exited.result()))
+        return reason
+
+    async def _race(self, process: WorkerProcess, work: Awaitable[T]) -> T:
+        """Await `work`, unless the process ends or `stop` comes before."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({task, stop, process.exited}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise _StopAskedError if stop.done() else _ExitedError
+        finally:
+            task.cancel()
+            stop.cancel()
+            await asyncio.wait({task, stop})
+
+    def _call_done(self) -> None:
+        self.served += 1
+        self.release()
+
+    def _died(self, reason: str, *, by_signal: bool = False, tail: tuple[str, ...] = ()) -> None:
+        self.death = Death(reason, by_signal, self._ready_since is not None, tail)
+        log.warning("worker died worker=%d reason=%s", self.number, reason)
+
+    def _log_line(self, reader: LogReader, stream: Stream, line: bytes) -> None:
+        read = reader.read(line)
+        self._log.log(read.level, "%s", read.message, extra={"stream": stream.value, **read.fields})
+
+    def _move(self, event: Event) -> None:
+        self.state = advance(self.state, event)
+        self.on_change()
+
+
+async def first_of(
+    *waits: asyncio.Future[Any] | Coroutine[Any, Any, object], limit_s: float | None = None
+) -> None:
+    """Return when the first of `waits` does, or after `limit_s` seconds.
+
+    Coroutines that have not finished are cancelled, and awaited; futures are left alone.
+    """
+    waiting = {
+        wait if isinstance(wait, asyncio.Future) else asyncio.ensure_future(wait) for wait in waits
+    }
+    ours = waiting - set(waits)
+    try:
+        await asyncio.wait(waiting, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in ours:
+            task.cancel()
+        if ours:
+            await asyncio.wait(ours)

@@ -1,0 +1,94 @@
+"""What workers write, as the log sees it."""
+
+import json
+import logging
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aiges_loader.pool.worker_log import MAX_LINE_BYTES, LineSplitter, LogReader, printable
+
+
+@given(st.lists(st.binary(max_size=30), max_size=20))
+def test_lines_are_whole_however_they_come(pieces: list[bytes]) -> None:
+    splitter = LineSplitter()
+    lines = [line for piece in pieces for line in splitter.feed(piece)] + splitter.finish()
+    data = b"".join(pieces)
+    expected = [line.removesuffix(b"\r") for line in data.split(b"\n")[:-1]]
+    rest = data.split(b"\n")[-1]
+    assert lines == expected + ([rest] if rest else [])
+
+
+def test_an_overlong_line_comes_in_pieces_and_loses_nothing() -> None:
+    splitter = LineSplitter()
+    lines = splitter.feed(b"x" * (3 * MAX_LINE_BYTES + 5) + b"\nnext\n")
+    assert b"".join(lines[:-1]) == b"x" * (3 * MAX_LINE_BYTES + 5)
+    assert lines[-1] == b"next"
+    assert max(len(line) for line in lines) <= MAX_LINE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "message"),
+    [
+        (b"[TRACE] a", logging.DEBUG, "[TRACE] a"),
+        (b"[WARN] a", logging.WARNING, "[WARN] a"),
+        (b"[ERROR] a", logging.ERROR, "[ERROR] a"),
+        (b"[ERR] a", logging.INFO, "[ERR] a"),
+        (b"", logging.INFO, ""),
+        (b"plain \xff\x00\x1b[31m", logging.INFO, "plain \ufffd\ufffd\ufffd[31m"),
+        (b"panic: runtime error", logging.ERROR, "panic: runtime error"),
+        (
+            b"2026-11-23 15:36:08,123 - root:wrapperInit:12 - WARNING:  low",
+            logging.WARNING,
+            "2026-11-23 15:36:08,123 - root:wrapperInit:12 - WARNING:  low",
+        ),
+        (b'{"@level":"warn","@message":"m"}', logging.WARNING, "m"),
+        (b'{"@level":"DEBUG","@message":"m"}', logging.DEBUG, "m"),
+        (b'{"@level":"error","@message":"a\\nb\\u001b"}', logging.ERROR, "a\nb\ufffd"),
+        (b'{"@level":"fatal","@message":"m"}', logging.INFO, '{"@level":"fatal","@message":"m"}'),
+        (b'{"@level":5,"@message":"m"}', logging.INFO, '{"@level":5,"@message":"m"}'),
+        (b'{"@level":"info","@message":null}', logging.INFO, '{"@level":"info","@message":null}'),
+        (b'{"level":"info"}', logging.INFO, '{"level":"info"}'),
+        (b"{broken", logging.INFO, "{broken"),
+        (b"[1,2]", logging.INFO, "[1,2]"),
+    ],
+)
+def test_a_line_is_read_for_its_level(line: bytes, level: int, message: str) -> None:
+    read = LogReader().read(line)
+    assert (read.level, read.message) == (level, message)
+
+
+def test_an_hclog_record_keeps_its_fields_whatever_they_are() -> None:
+    line = {"@level": "info", "@message": "m", "@module": "x", "@timestamp": 5, "n": [1], "z": None}
+    read = LogReader().read(json.dumps(line).encode())
+    assert read.fields == {"module": "x", "n": [1], "z": None}
+
+
+def test_a_traceback_is_an_error_to_its_last_line() -> None:
+    reader = LogReader()
+    lines = [
+        b"Traceback (most recent call last):",
+        b'  File "wrapper.py", line 1, in <module>',
+        b"ImportError: no module",
+        b"after",
+    ]
+    error, info = logging.ERROR, logging.INFO
+    assert [reader.read(line).level for line in lines] == [error, error, error, info]
+
+
+def test_everything_plain_after_a_go_panic_is_an_error() -> None:
+    reader = LogReader()
+    lines = [b"fatal error: all goroutines are asleep", b"goroutine 1:", b"[INFO] tagged"]
+    error, info = logging.ERROR, logging.INFO
+    assert [reader.read(line).level for line in lines] == [error, error, info]
+
+
+@given(st.binary(max_size=100))
+def test_no_line_can_hurt(line: bytes) -> None:
+    read = LogReader().read(b"{" + line)
+    assert isinstance(read.message, str)
+    assert "\x1b" not in printable(line)
+
+
+def test_json_nested_beyond_reason_is_a_plain_line() -> None:
+    assert LogReader().read(b'{"a":' * 20_000).level == logging.INFO
