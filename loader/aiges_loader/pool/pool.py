@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import NoLicenceError, NoWorkerError
 from aiges_loader.pool.admission import Licences, least_loaded
-from aiges_loader.pool.lifecycle import COMING, State
+from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.turnstile import Turnstile
 from aiges_loader.pool.worker import Death, Worker, WorkerSpec
@@ -162,9 +162,7 @@ class Pool:
 
     def _hopeless(self) -> str:
         """Say why waiting for a worker is in vain; "" if it is not."""
-        # A stopped worker is about to be started, unless all are being stopped.
-        hope = COMING if self._stopping else COMING | {State.STOPPED}
-        if any(worker.takes_calls or worker.state in hope for worker in self.workers):
+        if any(worker.takes_calls or worker.is_coming for worker in self.workers):
             return ""
         return ", ".join(sorted({worker.state.value for worker in self.workers}))
 

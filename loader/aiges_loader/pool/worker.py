@@ -13,7 +13,7 @@ from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import WorkerDiedError
 from aiges_loader.pool.admission import Load
 from aiges_loader.pool.client import WorkerCallError, WorkerClient
-from aiges_loader.pool.lifecycle import Event, State, advance
+from aiges_loader.pool.lifecycle import COMING, Event, State, advance
 from aiges_loader.pool.process import Stream, WorkerProcess
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
@@ -137,6 +137,7 @@ class Worker:
         self._idle.set()
         self._client: WorkerClient | None = None
         self._ready_since: float | None = None
+        self._restart_delay_s = 0.0
         self._log = logging.getLogger(f"worker.{number}")
 
     # What others may ask:
@@ -145,6 +146,16 @@ class Worker:
     def takes_calls(self) -> bool:
         """Say whether a call may be given to this worker now."""
         return self.state is State.READY and self._client is not None
+
+    @property
+    def is_coming(self) -> bool:
+        """Say whether this worker may soon take calls though it does not now."""
+        if self._stop.is_set() or self.takes_calls:
+            return False
+        # READY without a connection: it has just died, and what follows is decided in a moment.
+        if self.state in COMING or self.state in (State.STOPPED, State.READY):
+            return True
+        return self.state is State.BACKOFF and self._restart_delay_s == 0.0
 
     def load(self) -> Load:
         """Return what the choice among workers needs."""
@@ -196,7 +207,8 @@ class Worker:
                 self._move(Event.GAVE_UP)
                 log.error("worker failed worker=%d deaths=%d", self.number, len(exits))
             else:
-                delay_s = decision.delay_s
+                delay_s = self._restart_delay_s = decision.delay_s
+                self.on_change()
                 log.info("restarting worker=%d delay=%.1fs", self.number, delay_s)
             await first_of(self._stop.wait(), limit_s=delay_s)
             self.restarts += 1
@@ -206,6 +218,7 @@ class Worker:
     async def _live_once(self) -> None:
         """Run one process from spawn to reap; leave the state at BACKOFF or STOPPED."""
         self._ready_since = None
+        self._restart_delay_s = 0.0
         self._move(Event.START)
         try:
             process = self._spawn()

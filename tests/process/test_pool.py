@@ -1,0 +1,391 @@
+"""The pool against workers that are real processes: how they live, and what calls get."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from aiges_loader.calls import Call, Datum, Reply
+from aiges_loader.errors import (
+    NoLicenceError,
+    NoWorkerError,
+    WorkerDiedError,
+    WrapperError,
+    WrapperFailedError,
+)
+from aiges_loader.pool.lifecycle import State
+from aiges_loader.pool.pool import Pool
+from aiges_loader.pool.restart import RestartPolicy
+from aiges_loader.pool.worker import WorkerSpec
+from support.waiting import dies_within, open_fds, until
+
+FAKE = str(Path(__file__).resolve().parents[1] / "support" / "fake_worker.py")
+QUICK = RestartPolicy(max_restarts=4, backoff_min_s=0.01, backoff_max_s=0.02)
+
+
+def make(
+    mode: str,
+    folder: Path,
+    *,
+    workers: int = 1,
+    licences: int = 8,
+    queue: int = 0,
+    concurrency: int = 4,
+    start_timeout_s: float = 20.0,
+    init_timeout_s: float | None = None,
+    drain_timeout_s: float = 20.0,
+    restart_wait_s: float = 20.0,
+    policy: RestartPolicy = QUICK,
+    keep_probing: bool = False,
+) -> Pool:
+    spec = WorkerSpec(
+        command=(sys.executable, FAKE, mode),
+        environ=os.environ,
+        socket_dir=folder,
+        service="svc",
+        wrapper_config={},
+        concurrency=concurrency,
+        start_timeout_s=start_timeout_s,
+        init_timeout_s=init_timeout_s,
+        drain_timeout_s=drain_timeout_s,
+    )
+    return Pool(
+        spec,
+        policy,
+        size=workers,
+        licences=licences,
+        queue=queue,
+        queue_timeout_s=None,
+        restart_wait_s=restart_wait_s,
+        keep_probing=keep_probing,
+    )
+
+
+@asynccontextmanager
+async def running(pool: Pool) -> AsyncIterator[Pool]:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        tasks.create_task(pool.run())
+        try:
+            yield pool
+        finally:
+            pool.stop()
+    assert all(worker.state is State.STOPPED for worker in pool.workers)
+    assert all(worker.running == 0 for worker in pool.workers)
+    assert pool.calls == 0
+
+
+async def ready(pool: Pool, count: int = 1) -> None:
+    await until(lambda: pool.ready_workers == count, f"{count} ready workers")
+
+
+def call(do: str, sid: str = "s1") -> Call:
+    return Call(sid, {"do": do, "sid": sid}, (Datum("text", b"hello", 0, 3),))
+
+
+async def pid_of(pool: Pool, sid: str = "p") -> int:
+    return int((await pool.once(call("pid", sid))).outputs[0].data)
+
+
+async def test_a_call_gets_its_reply(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        reply = await pool.once(call("echo"))
+        assert reply == Reply((Datum("text", b"hello", 0, 3),))
+        assert await pool.described == '{"service": "svc"}'
+
+
+async def test_calls_before_the_first_worker_is_ready_wait_for_it(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        assert not pool.ready_workers
+        assert (await pool.once(call("echo"))).outputs
+
+
+async def test_a_killed_worker_is_replaced_by_a_new_process(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        for _ in range(3):
+            pid = await pid_of(pool)
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda pid=pid: pool.workers[0].pid not in (pid, None), "a new process")
+            assert await pid_of(pool) != pid
+        assert pool.workers[0].restarts == 3
+        death = pool.workers[0].death
+        assert death is not None
+        assert death.reason == "killed by SIGKILL"
+
+
+async def test_calls_in_a_dying_worker_fail_at_once_and_later_ones_wait(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        await ready(pool)
+        begun = asyncio.create_task(pool.once(call("hang", "a")))
+        await until(lambda: pool.workers[0].running == 1, "the call to begin")
+        with pytest.raises(WorkerDiedError, match="exited with status 7"):
+            await pool.once(call("exit", "b"))
+        with pytest.raises(WorkerDiedError, match="exited with status 7"):
+            await begun
+        assert (await pool.once(call("echo", "c"))).outputs
+
+
+async def test_a_dead_worker_does_not_take_the_others_with_it(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, workers=2, concurrency=1)) as pool:
+        await ready(pool, 2)
+        slow = asyncio.create_task(pool.once(call("sleep 0.3", "a")))
+        await until(lambda: pool.calls == 1, "the call to begin")
+        with pytest.raises(WorkerDiedError):
+            await pool.once(call("exit", "b"))
+        assert (await slow).outputs
+
+
+async def test_a_worker_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        while not pool.failed.done():
+            with suppress(WorkerDiedError, NoWorkerError):  # the latter while it backs off
+                await pool.once(call("exit"))
+            await asyncio.sleep(0)
+        assert "every worker has died too often" in await pool.failed
+        assert pool.workers[0].state is State.FAILED
+
+
+async def test_a_pool_that_keeps_probing_comes_back(tmp_path: Path) -> None:
+    policy = RestartPolicy(max_restarts=0, backoff_max_s=0.05)
+    async with running(make("serves", tmp_path, policy=policy, keep_probing=True)) as pool:
+        await ready(pool)
+        with pytest.raises(WorkerDiedError):
+            await pool.once(call("exit"))
+        await ready(pool)
+        assert not pool.failed.done()
+        assert (await pool.once(call("echo"))).outputs
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("silent", "no handshake line within 0.5 s"),
+        ("noise", "no handshake: expected at least 4 fields, got 'hello, I log to stdout'"),
+        ("dies", "exited with status 3"),
+        ("closes-stdout", "closed its stdout without a handshake line"),
+        ("nobody-there", "an answer to a health check took more than 0.5 s"),
+        ("future", "app version 9 is not one of those offered: 1"),
+    ],
+)
+async def test_a_process_that_is_no_worker_fails_the_start(
+    mode: str, reason: str, tmp_path: Path
+) -> None:
+    pool = make(mode, tmp_path, start_timeout_s=20.0 if mode == "dies" else 0.5)
+    async with running(pool):
+        assert re.search(reason, await pool.failed)
+        pid = pool.workers[0].pid
+        assert pid is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("no-health", "health check: UNIMPLEMENTED"),
+        ("not-serving", "health check: status 2, expected SERVING"),
+        ("init-30001", "wrapperInit failed, ret: 30001: the wrapper could not be loaded"),
+        ("init-30002", "wrapperInit failed, ret: 30002: wrapperInit did not return 0"),
+        ("init-raises", "wrapperInit: UNKNOWN: .*no model"),
+        ("init-dies", "exited with status 9"),
+        ("init-hangs", "wrapperInit took more than 0.5 s"),
+    ],
+)
+async def test_a_worker_that_cannot_begin_fails_the_start(
+    mode: str, reason: str, tmp_path: Path
+) -> None:
+    pool = make(mode, tmp_path, init_timeout_s=0.5 if mode == "init-hangs" else None)
+    async with running(pool):
+        assert re.search(reason, await pool.failed)
+
+
+async def test_a_command_that_cannot_run_fails_the_start(tmp_path: Path) -> None:
+    pool = make("serves", tmp_path)
+    for worker in pool.workers:
+        worker._spec = WorkerSpec(
+            **{
+                **{name: getattr(worker._spec, name) for name in worker._spec.__slots__},
+                "command": ("/nonexistent/worker",),
+            }
+        )
+    async with running(pool):
+        assert "cannot run /nonexistent/worker: No such file" in await pool.failed
+
+
+async def test_a_worker_killed_while_it_starts_is_tried_again(tmp_path: Path) -> None:
+    async with running(make("init-killed", tmp_path)) as pool:
+        await until(lambda: pool.workers[0].restarts >= 2, "two restarts")
+        assert "died too often" not in str(pool.workers[0].death)
+        assert "did not start: killed by SIGKILL" in await pool.failed
+
+
+@pytest.mark.parametrize(
+    ("do", "error", "text"),
+    [
+        ("refuse", WrapperFailedError, "the wrapper returned no answer"),
+        ("raise", WrapperFailedError, "boom"),
+        ("empty", WrapperFailedError, "answered without any output"),
+        ("error", WrapperError, "wrapper error 100"),
+    ],
+)
+async def test_a_failed_call_is_an_error_at_once(
+    do: str, error: type[Exception], text: str, tmp_path: Path
+) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        with pytest.raises(error, match=text):
+            await pool.once(call(do))
+        assert pool.workers[0].running == 0
+
+
+@pytest.mark.parametrize("do", ["twice", "late", "stranger"])
+async def test_odd_ways_to_answer_are_still_answers(do: str, tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        assert (await pool.once(call(do))).outputs[0].data == b"hello"
+        assert (await pool.once(call("echo", "s2"))).outputs[0].data == b"hello"
+
+
+async def test_a_caller_that_leaves_frees_its_licence_but_not_the_place(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, licences=1, concurrency=1)) as pool:
+        await ready(pool)
+        leaves = asyncio.create_task(pool.once(call("sleep 0.3", "a")))
+        await until(lambda: pool.workers[0].running == 1, "the call to begin")
+        leaves.cancel()
+        await asyncio.wait([leaves])
+        assert pool.calls == 0
+        assert pool.workers[0].running == 1
+        assert (await pool.once(call("echo", "b"))).outputs  # waited for the place
+        assert pool.workers[0].served == 2
+
+
+async def test_a_forgotten_answer_frees_the_place_when_its_caller_leaves(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await ready(pool)
+                await pool.once(call("forget"))
+        await until(lambda: pool.workers[0].running == 0, "the place to be free")
+
+
+async def test_licences_run_out_and_the_queue_waits_for_one(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, licences=1, queue=1)) as pool:
+        await ready(pool)
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(pool.once(call("sleep 0.2", "a")))
+            await until(lambda: pool.calls == 1, "the first call to begin")
+            second = tasks.create_task(pool.once(call("echo", "b")))
+            await asyncio.sleep(0)
+            with pytest.raises(NoLicenceError):
+                await pool.once(call("echo", "c"))
+        assert first.result().outputs
+        assert second.result().outputs
+
+
+async def test_without_a_worker_to_come_calls_are_refused_at_once(tmp_path: Path) -> None:
+    policy = RestartPolicy(max_restarts=0)
+    async with running(make("serves", tmp_path, policy=policy)) as pool:
+        await ready(pool)
+        with pytest.raises(WorkerDiedError):
+            await pool.once(call("exit"))
+        await until(lambda: pool.workers[0].state is State.FAILED, "the worker to fail")
+        with pytest.raises(NoWorkerError, match="failed"):
+            await pool.once(call("echo"))
+
+
+async def test_a_worker_that_is_slow_to_come_back_is_not_waited_for_too_long(
+    tmp_path: Path,
+) -> None:
+    async with running(make("init-hangs", tmp_path, restart_wait_s=0.1)) as pool:
+        with pytest.raises(NoWorkerError, match="none within 0.1 s"):
+            await pool.once(call("echo"))
+
+
+async def test_stopping_lets_calls_finish(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        await ready(pool)
+        slow = asyncio.create_task(pool.once(call("sleep 0.3")))
+        await until(lambda: pool.workers[0].running == 1, "the call to begin")
+        pool.stop()
+        await until(lambda: pool.workers[0].state is State.DRAINING, "draining")
+        with pytest.raises(NoWorkerError, match="draining"):
+            await pool.once(call("echo", "b"))
+        assert (await slow).outputs
+
+
+async def test_a_call_that_outlasts_the_drain_fails(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, drain_timeout_s=0.1)) as pool:
+        await ready(pool)
+        slow = asyncio.create_task(pool.once(call("hang")))
+        await until(lambda: pool.workers[0].running == 1, "the call to begin")
+        pool.stop()
+        with pytest.raises(WorkerDiedError, match="drainTimeout"):
+            await slow
+
+
+async def test_stopping_does_not_wait_for_a_slow_start(tmp_path: Path) -> None:
+    async with asyncio.timeout(10), running(make("silent", tmp_path)) as pool:
+        await until(lambda: pool.workers[0].state is State.HANDSHAKING, "the spawn")
+
+
+async def test_a_worker_that_will_not_leave_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiges_loader.pool.worker.FINI_LIMIT_S", 0.1)
+    monkeypatch.setattr("aiges_loader.pool.worker.TERM_GRACE_S", 0.1)
+    async with running(make("ignores-shutdown", tmp_path)) as pool:
+        await ready(pool)
+        pid = pool.workers[0].pid
+        assert pid is not None
+    assert dies_within(pid, 0.0)
+
+
+async def test_cancelling_the_owner_kills_the_process(tmp_path: Path) -> None:
+    pool = make("serves", tmp_path)
+    owner = asyncio.create_task(pool.run())
+    await ready(pool)
+    pid = pool.workers[0].pid
+    assert pid is not None
+    owner.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await owner
+    assert dies_within(pid, 0.0)
+
+
+async def test_children_of_a_dead_worker_do_not_outlive_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="worker")
+    async with running(make("orphans", tmp_path)) as pool:
+        await until(lambda: "orphan=" in caplog.text, "the orphan's pid")
+        orphan = int(caplog.text.split("orphan=")[1].split()[0])
+        with pytest.raises(WorkerDiedError):
+            await pool.once(call("exit"))
+        await until(lambda: dies_within(orphan, 0.0), "the orphan's end")
+        assert (await pool.once(call("echo"))).outputs
+
+
+async def test_a_worker_that_floods_its_stdout_is_not_blocked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="worker")
+    async with running(make("floods", tmp_path)) as pool:
+        await until(lambda: "flooded" in caplog.messages, "the end of the flood")
+        assert (await pool.once(call("echo"))).outputs
+    assert sum(len(message) for message in caplog.messages if "xx" in message) == 3_000_000
+
+
+async def test_lives_leave_no_file_descriptors_behind(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        await ready(pool)
+        os.kill(await pid_of(pool), signal.SIGKILL)
+        await until(lambda: pool.workers[0].restarts == 1, "the restart")
+        await ready(pool)
+        before = open_fds()
+        for _ in range(3):
+            restarts = pool.workers[0].restarts
+            os.kill(await pid_of(pool), signal.SIGKILL)
+            await until(lambda n=restarts: pool.workers[0].restarts > n, "the restart")
+            await ready(pool)
+        assert open_fds() <= before + 1
