@@ -10,9 +10,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TextIO
 
+from aiges_loader.config import LogConfig, LogLevel
+
 WORKER_LOGGERS: Final = "worker"
 """Parent of the loggers that carry what workers write; the child's name is the worker's number."""
 
+FIELDS: Final = "fields"
+"""Name of a record's `extra` that holds further members for the JSON log."""
+
+KEEP_ALL: Final = 1000
+"""Rotated files kept where the configuration sets no limit."""
+
+_FILE_LEVELS: Final[Mapping[LogLevel, int]] = {
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARN: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+}
 _COLOURS: Final[Mapping[int, str]] = {
     logging.DEBUG: "\x1b[2m",
     logging.WARNING: "\x1b[33m",
@@ -20,7 +34,6 @@ _COLOURS: Final[Mapping[int, str]] = {
     logging.CRITICAL: "\x1b[31;1m",
 }
 _RESET: Final = "\x1b[0m"
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -62,7 +75,8 @@ class JsonFormatter(logging.Formatter):
             line["worker"] = int(number)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        line.update({k: v for k, v in vars(record).items() if k not in _STANDARD})
+        fields: Mapping[str, object] = getattr(record, FIELDS, {})
+        line.update({name: value for name, value in fields.items() if name not in line})
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -72,17 +86,24 @@ class LogFile(logging.handlers.RotatingFileHandler):
     A disk that is full, or a folder that has gone, costs the log and nothing else.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, backups: int, max_age_s: float) -> None:
-        """Open `path`, making its folder; raise OSError if that is not possible."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8")
-        self._max_age_s = max_age_s
+    def __init__(self, config: LogConfig) -> None:
+        """Open the file, making its folder; raise OSError if that is not possible."""
+        config.file.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            config.file,
+            maxBytes=config.max_file_bytes,
+            backupCount=config.max_files or KEEP_ALL,
+            encoding="utf-8",
+        )
+        self._max_age_s = config.max_age_s
         self._complained = False
         self.setFormatter(JsonFormatter())
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
         """Rotate, then remove what is too old."""
         super().doRollover()
+        if not self._max_age_s:
+            return
         oldest = time.time() - self._max_age_s
         path = Path(self.baseFilename)
         for number in range(1, self.backupCount + 1):
@@ -110,6 +131,21 @@ def set_up_console(level: int, stream: TextIO = sys.stderr) -> None:
     # Their chatter is about our own peers, which we describe in our own words.
     for noisy in ("asyncio", "grpc", "aiohttp.server"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def set_up_file(config: LogConfig) -> None:
+    """Write the JSON log that `[log]` describes; without a place for it, warn and go on."""
+    if config.level is LogLevel.NONE:
+        return
+    try:
+        handler = LogFile(config)
+    except OSError as error:
+        logging.getLogger(__name__).warning(
+            "no log file: cannot write %s ([log] file): %s", config.file, error.strerror
+        )
+        return
+    handler.setLevel(_FILE_LEVELS[config.level])
+    logging.getLogger().addHandler(handler)
 
 
 def _worker_of(record: logging.LogRecord) -> str:

@@ -48,3 +48,10 @@ WRAPPER_ERROR_KEY: Final = "aiges.error"
 
 Peers of version 1 ignore the list of such a Response, so the text is ours to send.
 """
+
+BEGUN_METADATA_KEY: Final = "aiges-begun"
+"""gRPC initial metadata of our worker, with any value.
+
+On `communicate` it says: I tell when a call begins. On `wrapperOnceExec`: this one begins now. A
+call that a dying worker had not begun can be given to another.
+"""

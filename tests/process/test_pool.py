@@ -130,6 +130,21 @@ async def test_calls_in_a_dying_worker_fail_at_once_and_later_ones_wait(tmp_path
         assert (await pool.once(call("echo", "c"))).outputs
 
 
+async def test_a_call_that_a_dying_worker_had_not_begun_goes_to_another(tmp_path: Path) -> None:
+    async with running(make("tells-beginnings", tmp_path)) as pool:
+        reply = await pool.once(call(f"die once {tmp_path / 'died'}"))
+        assert reply.outputs[0].data == b"hello"
+        assert pool.workers[0].restarts == 1
+        with pytest.raises(WorkerDiedError):  # begun: nobody knows what it did
+            await pool.once(call("exit"))
+
+
+async def test_without_a_word_on_beginnings_every_call_counts_as_begun(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        with pytest.raises(WorkerDiedError):
+            await pool.once(call(f"die once {tmp_path / 'died'}"))
+
+
 async def test_a_dead_worker_does_not_take_the_others_with_it(tmp_path: Path) -> None:
     async with running(make("serves", tmp_path, workers=2, concurrency=1)) as pool:
         await ready(pool, 2)

@@ -34,6 +34,8 @@ class Service(aiges_inner_pb2_grpc.WrapperServiceServicer):
         self.results: asyncio.Queue[pb.Response] = asyncio.Queue()
 
     async def communicate(self, requests: Any, context: Any) -> AsyncIterator[pb.Response]:
+        if MODE == "tells-beginnings":
+            await context.send_initial_metadata((("aiges-begun", "1"),))
         while True:
             yield await self.results.get()
 
@@ -54,6 +56,10 @@ class Service(aiges_inner_pb2_grpc.WrapperServiceServicer):
 
     async def wrapperOnceExec(self, request: pb.Request, context: Any) -> pb.Response:
         do = request.params["do"]
+        if do.startswith("die once "):  # before the call begins
+            die_once(Path(do.removeprefix("die once ")))
+        if MODE == "tells-beginnings":
+            await context.send_initial_metadata((("aiges-begun", "1"),))
         answer = pb.Response(
             tag=request.tag,
             list=[pb.ResponseData(key=i.key, data=i.data, status=3) for i in request.list],
@@ -85,6 +91,12 @@ class Service(aiges_inner_pb2_grpc.WrapperServiceServicer):
             await self.results.put(pb.Response(tag="nobody", list=answer.list))
         await self.results.put(answer)
         return pb.Response()
+
+
+def die_once(marker: Path) -> None:
+    if not marker.exists():
+        marker.touch()
+        os._exit(7)
 
 
 class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):

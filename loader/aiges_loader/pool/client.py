@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
 import grpc
@@ -16,7 +16,7 @@ from aiges_loader.errors import (
     WrapperFailedError,
 )
 from aiges_loader.pool.process import Stream
-from aiges_wire.codes import WRAPPER_ERROR_KEY, Code
+from aiges_wire.codes import BEGUN_METADATA_KEY, WRAPPER_ERROR_KEY, Code
 from aiges_wire.handshake import Handshake
 from aiges_wire.pb import (
     aiges_inner_pb2 as pb,
@@ -59,14 +59,19 @@ class InitFailedError(WorkerCallError):
         self.code = code
 
 
+class NotBegunError(Exception):
+    """The worker died before it began the call: another one may do it."""
+
+
 class _Pending:
     """One call that a worker has, until the worker is done with it."""
 
-    __slots__ = ("abandoned", "answer", "on_done", "returned")
+    __slots__ = ("abandoned", "answer", "begun", "on_done", "returned")
 
     def __init__(self, answer: asyncio.Future[Reply], on_done: Callable[[], None]) -> None:
         self.answer = answer
         self.on_done = on_done
+        self.begun = False  # the worker has said that it began
         self.abandoned = False  # nobody waits for the answer any more
         self.returned = False  # the RPC has ended well; only the answer is missing
 
@@ -91,6 +96,7 @@ class WorkerClient:
         self._on_output = on_output
         self._pending: dict[str, _Pending] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._tells_beginnings = False
         self.broken: asyncio.Future[str] = self._loop.create_future()
 
     async def __aenter__(self) -> "WorkerClient":
@@ -106,6 +112,11 @@ class WorkerClient:
         await self._channel.close()
         if not self._listening.cancelled():
             self._listening.result()  # a bug of ours would show here
+
+    @property
+    def listens(self) -> bool:
+        """Say whether answers of the worker can still come."""
+        return self._tasks is not None
 
     async def connect(self) -> None:
         """Wait until the worker answers a health check; the caller sets the limit.
@@ -153,17 +164,17 @@ class WorkerClient:
 
         Raises:
             CallError: As the worker or its wrapper failed.
+            NotBegunError: The worker died first.
         """
         if self._tasks is None:
-            on_done()
-            raise WorkerDiedError("it has hung up")
+            raise AssertionError("asked for a call though it does not listen")
         pending = _Pending(self._loop.create_future(), on_done)
         self._pending[call.sid] = pending
         self._tasks.create_task(self._send(call), name="worker-call")
         try:
             return await pending.answer
         finally:
-            pending.abandoned = True
+            pending.abandoned = True  # also when answered: then nothing is pending any more
             if pending.returned:
                 self._finish(call.sid)
 
@@ -178,8 +189,9 @@ class WorkerClient:
 
     def fail_all(self, reason: str) -> None:
         """End every call that the worker has: it is dead, or as good as."""
-        for sid in list(self._pending):
-            self._fail(sid, WorkerDiedError(reason))
+        for sid, pending in list(self._pending.items()):
+            begun = pending.begun or not self._tells_beginnings
+            self._fail(sid, WorkerDiedError(reason) if begun else NotBegunError(reason))
 
     async def _listen(self) -> None:
         """Read results and output until the worker hangs up; then `broken` is set.
@@ -187,9 +199,11 @@ class WorkerClient:
         The RPCs of running calls are children of this task and end with it.
         """
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                output = self._tasks.create_task(self._read_output(), name="worker-output")
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                output = tasks.create_task(self._read_output(), name="worker-output")
                 self._break(await self._read_results())
+                self._tasks = None  # no more calls; those that run end with their connection
                 output.cancel()
         finally:
             self._tasks = None
@@ -197,7 +211,9 @@ class WorkerClient:
     async def _read_results(self) -> str:
         """Take answers as they come; return why there will be no more."""
         try:
-            async for message in self._wrapper.communicate(_silence(), wait_for_ready=True):
+            stream = self._wrapper.communicate(_silence(), wait_for_ready=True)
+            self._tells_beginnings = _says_begun(await stream.initial_metadata())
+            async for message in stream:
                 self._answered(message)
         except grpc.aio.AioRpcError as error:
             return f"the stream of results broke: {_brief(error)}"
@@ -241,8 +257,11 @@ class WorkerClient:
 
     async def _send(self, call: Call) -> None:
         """Run the RPC of one call. Its reply says at most that there will be no answer."""
+        rpc = self._wrapper.wrapperOnceExec(_request(call))
         try:
-            reply = await self._wrapper.wrapperOnceExec(_request(call))
+            if self._tells_beginnings and _says_begun(await rpc.initial_metadata()):
+                self._has_begun(call.sid)
+            reply = await rpc
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 self._fail(call.sid, _rpc_error(error))
@@ -258,12 +277,16 @@ class WorkerClient:
         else:
             pending.returned = True
 
+    def _has_begun(self, sid: str) -> None:
+        if pending := self._pending.get(sid):
+            pending.begun = True
+
     def _finish(self, sid: str) -> None:
         pending = self._pending.pop(sid, None)
         if pending is not None:
             pending.on_done()
 
-    def _fail(self, sid: str, error: CallError) -> None:
+    def _fail(self, sid: str, error: CallError | NotBegunError) -> None:
         pending = self._pending.get(sid)
         if pending is not None and not pending.answer.done():
             pending.answer.set_exception(error)
@@ -274,6 +297,10 @@ async def _silence() -> AsyncIterator[pb.Request]:
     """The supervisor's half of `communicate`: open for ever, without a word."""
     await asyncio.Event().wait()
     yield pb.Request()
+
+
+def _says_begun(metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
+    return any(key == BEGUN_METADATA_KEY for key, _ in metadata or ())
 
 
 def _request(call: Call) -> pb.Request:

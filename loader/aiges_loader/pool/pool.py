@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import NoLicenceError, NoWorkerError
 from aiges_loader.pool.admission import Licences, least_loaded
+from aiges_loader.pool.client import NotBegunError
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.turnstile import Turnstile
@@ -135,9 +136,13 @@ class Pool:
     async def _at_some_worker(self, call: Call) -> Reply:
         while True:
             worker = await self._place()
-            if worker.takes_calls:
+            if not worker.takes_calls:  # it went between giving us the place and our turn
+                worker.release()
+                continue
+            try:
                 return await worker.once(call)
-            worker.release()  # it went between giving us the place and our turn
+            except NotBegunError as error:
+                log.info("call goes to another worker sid=%s reason=%s", call.sid, error)
 
     async def _place(self) -> Worker:
         """Reserve a place at a worker, waiting for one if need be."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from aiges_loader import logs
 from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import WorkerDiedError
 from aiges_loader.pool.admission import Load
 from aiges_loader.pool.client import WorkerCallError, WorkerClient
 from aiges_loader.pool.lifecycle import COMING, Event, State, advance
@@ -145,14 +145,14 @@ class Worker:
     @property
     def takes_calls(self) -> bool:
         """Say whether a call may be given to this worker now."""
-        return self.state is State.READY and self._client is not None
+        return self.state is State.READY and self._client is not None and self._client.listens
 
     @property
     def is_coming(self) -> bool:
         """Say whether this worker may soon take calls though it does not now."""
         if self._stop.is_set() or self.takes_calls:
             return False
-        # READY without a connection: it has just died, and what follows is decided in a moment.
+        # READY but mute: it has just died, and what follows is decided in a moment.
         if self.state in COMING or self.state in (State.STOPPED, State.READY):
             return True
         return self.state is State.BACKOFF and self._restart_delay_s == 0.0
@@ -174,10 +174,14 @@ class Worker:
         self.on_change()
 
     async def once(self, call: Call) -> Reply:
-        """Run one call, for which a place was reserved; raise `CallError` if it fails."""
+        """Run one call, for which a place was reserved, while `takes_calls`.
+
+        Raises:
+            CallError: As the worker or its wrapper failed.
+            NotBegunError: The worker died before it began the call.
+        """
         if self._client is None:
-            self.release()
-            raise WorkerDiedError("it has gone")
+            raise AssertionError("asked for a call though it takes none")
         return await self._client.once(call, self._call_done)
 
     def stop(self) -> None:
@@ -382,7 +386,8 @@ class Worker:
 
     def _log_line(self, reader: LogReader, stream: Stream, line: bytes) -> None:
         read = reader.read(line)
-        self._log.log(read.level, "%s", read.message, extra={"stream": stream.value, **read.fields})
+        fields = {"stream": stream.value, **read.fields}
+        self._log.log(read.level, "%s", read.message, extra={logs.FIELDS: fields})
 
     def _move(self, event: Event) -> None:
         self.state = advance(self.state, event)

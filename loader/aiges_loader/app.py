@@ -1,0 +1,141 @@
+"""Everything that runs, and in which order it starts and stops."""
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+
+from aiges_loader.config import LoaderConfig
+from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
+from aiges_loader.frontend.http_api import HttpApi, HttpSettings
+from aiges_loader.frontend.http_server import HttpLimits, HttpServer
+from aiges_loader.frontend.listening import bind
+from aiges_loader.frontend.schema import SchemaError
+from aiges_loader.pool.pool import Pool
+from aiges_loader.pool.restart import RestartPolicy
+from aiges_loader.pool.socket_dir import socket_dir
+from aiges_loader.pool.worker import WorkerSpec, first_of
+from aiges_loader.pool.worker_environ import worker_environ
+
+GRPC_STOP_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+async def serve(config: LoaderConfig, stop: asyncio.Event) -> int:
+    """Serve until `stop` or until the workers cannot be kept alive; return the exit status.
+
+    Cancelling stops without waiting for calls.
+
+    Raises:
+        ListenError: A port cannot be had; nothing was started.
+    """
+    http, service = config.http, config.service
+    listener = bind(http.listen.host, http.listen.port, what="HTTP", key="[wrapper] http_listen")
+    grpc_api = GrpcApi(
+        GrpcSettings(
+            host=service.host,
+            port=service.port,
+            key=f"[{service.name}] port",
+            max_receive_bytes=service.max_receive_bytes,
+            max_send_bytes=service.max_send_bytes,
+            share=service.reuse_port,
+        )
+    )
+    with socket_dir() as folder:
+        pool = _pool(config, folder)
+        api = HttpApi(pool, _http_settings(config))
+        server = HttpServer(listener, api.handle, _http_limits(config))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pool.run(), name="pool")
+            describing = tasks.create_task(_describe(pool, api), name="describe")
+            reporting = tasks.create_task(_report_health(pool, grpc_api), name="health")
+            await grpc_api.start()
+            await server.start()
+            host, port = listener.getsockname()[:2]
+            log.info("listening http=%s:%d grpc=%s:%d", host, port, service.host, grpc_api.port)
+            await first_of(pool.failed, stop.wait())
+            # Leave in reverse: say so, close the doors, let calls finish, then end the workers.
+            api.draining = True
+            reporting.cancel()
+            await grpc_api.set_ready(ready=False)
+            await server.stop(config.pool.drain_timeout_s)
+            await grpc_api.stop(GRPC_STOP_S)
+            describing.cancel()
+            pool.stop()
+    if pool.failed.done():
+        log.error("%s", pool.failed.result())
+        return 1
+    log.info("stopped")
+    return 0
+
+
+async def _describe(pool: Pool, api: HttpApi) -> None:
+    """Give the front ends their routes once a worker has said what it is."""
+    schema = await asyncio.shield(pool.described)
+    try:
+        routes = api.describe(schema)
+    except SchemaError as error:
+        pool.fail(f"the wrapper's schema is unusable: {error}")
+        return
+    log.info("ready routes=%s", ",".join(routes))
+
+
+async def _report_health(pool: Pool, grpc_api: GrpcApi) -> None:
+    """Keep the gRPC health service honest."""
+    while True:
+        pool.readiness_changed.clear()
+        await grpc_api.set_ready(ready=pool.ready_workers > 0)
+        await pool.readiness_changed.wait()
+
+
+def _pool(config: LoaderConfig, folder: Path) -> Pool:
+    settings = config.pool
+    command = config.aiges.python_plugin_cmd
+    spec = WorkerSpec(
+        command=("bash", "-c", command),
+        environ=worker_environ(command, os.environ),
+        socket_dir=folder,
+        service=config.service.name,
+        wrapper_config=config.wrapper,
+        concurrency=settings.concurrency,
+        start_timeout_s=settings.start_timeout_s,
+        init_timeout_s=settings.init_timeout_s,
+        drain_timeout_s=settings.drain_timeout_s,
+    )
+    policy = RestartPolicy(
+        max_restarts=settings.max_restarts,
+        period_s=settings.restart_period_s,
+        backoff_min_s=settings.backoff_min_s,
+        backoff_max_s=settings.backoff_max_s,
+        stable_after_s=settings.stable_after_s,
+    )
+    return Pool(
+        spec,
+        policy,
+        size=settings.workers,
+        licences=config.limits.max_licences,
+        queue=settings.queue,
+        queue_timeout_s=settings.queue_timeout_s,
+        restart_wait_s=settings.restart_wait_s,
+        keep_probing=settings.give_up == "stay",
+    )
+
+
+def _http_settings(config: LoaderConfig) -> HttpSettings:
+    return HttpSettings(
+        service=config.service.name,
+        header_pass=config.aiges.header_pass,
+        timeout_s=config.http.timeout_s,
+        max_body_bytes=config.http.max_body_bytes,
+        legacy_status=config.http.legacy_status,
+        restart_wait_s=config.pool.restart_wait_s,
+    )
+
+
+def _http_limits(config: LoaderConfig) -> HttpLimits:
+    return HttpLimits(
+        header_timeout_s=config.http.header_timeout_s,
+        idle_timeout_s=config.http.idle_timeout_s,
+        max_body_bytes=config.http.max_body_bytes,
+    )

@@ -1,0 +1,66 @@
+"""Sub-commands, which AIservice does not have."""
+
+import json
+import sys
+
+import click
+
+from aiges_loader import cli
+from aiges_loader.config import DEFAULT_NAME, ConfigError
+from aiges_loader.config.findings import Finding
+from aiges_loader.flags import DEFAULT_SERVICE
+
+
+@click.group(
+    epilog="Without a sub-command the flags of AIservice are read: see aiges-loader -h.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def commands() -> None:
+    """Serve a wrapper.py from supervised worker processes."""
+
+
+@commands.command()
+@click.option("-c", "--config", default=DEFAULT_NAME, show_default=True, help="The file to check.")
+@click.option(
+    "-s", "--service", default=DEFAULT_SERVICE, show_default=True, help="Name of the service."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def check(config: str, service: str, *, as_json: bool) -> None:
+    """Say everything about a configuration file without starting anything.
+
+    Exits with 1 if the service would not start with it.
+    """
+    errors: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
+    try:
+        loaded = cli.config_of(config, service=service)
+        warnings, notes = loaded.warnings, loaded.notes
+    except ConfigError as error:
+        errors, warnings = error.findings, error.warnings
+    found = {"errors": errors, "warnings": warnings, "notes": notes}
+    if as_json:
+        click.echo(json.dumps({kind: [_as_json(f) for f in fs] for kind, fs in found.items()}))
+    else:
+        _print(found, config)
+    sys.exit(cli.FAILED if errors else cli.OK)
+
+
+def _as_json(finding: Finding) -> dict[str, object]:
+    place = finding.place
+    return {
+        "source": place.source if place else None,
+        "line": place.line or None if place else None,
+        "where": finding.where,
+        "text": finding.text,
+    }
+
+
+def _print(found: dict[str, tuple[Finding, ...]], config: str) -> None:
+    colours = {"errors": "red", "warnings": "yellow", "notes": None}
+    for kind, findings in found.items():
+        for finding in findings:
+            tag = click.style(f"{kind.removesuffix('s')}:", fg=colours[kind])
+            click.echo(f"{tag} {finding}")
+    verdict = "cannot be served with" if found["errors"] else "is fine"
+    colour = "red" if found["errors"] else "green"
+    click.echo(click.style(f"{config} {verdict}", fg=colour))

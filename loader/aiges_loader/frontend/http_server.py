@@ -1,0 +1,208 @@
+"""An aiohttp server below its application layer: connections, limits, closing without loss.
+
+Knows nothing of routes. `http_api.py` is the handler it calls.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+log = logging.getLogger(__name__)
+
+SERVER_NAME: Final = "aiges-loader"
+BACKLOG: Final = 1024
+FIRST_REQUEST_S: Final = 1.0
+"""When the door closes: how long somebody who has just come in may take to speak."""
+
+A_WEEK_S: Final = 7 * 86_400.0
+"""As good as no limit; aiohttp takes no None."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """What a client may take.
+
+    Attributes:
+        header_timeout_s: From the connection to its first whole request head; None is no limit.
+        idle_timeout_s: Between two requests on one connection; None is no limit.
+        max_body_bytes: Of one request.
+    """
+
+    header_timeout_s: float | None
+    idle_timeout_s: float | None
+    max_body_bytes: int
+
+
+class HttpServer:
+    """Accepts connections on one socket and calls a handler for each request.
+
+    A handler is cancelled when its client goes away.
+    """
+
+    def __init__(self, listener: socket.socket, handler: Handler, limits: HttpLimits) -> None:
+        """Take over `listener`, a bound socket; `start` listens."""
+        self._listener = listener
+        self._server = _Connections(handler, limits)
+        self._accepting: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Begin to accept."""
+        loop = asyncio.get_running_loop()
+        # A duplicate, so that closing the server leaves the queue of connections to us.
+        self._accepting = await loop.create_server(
+            self._server, sock=self._listener.dup(), backlog=BACKLOG
+        )
+
+    async def stop(self, limit_s: float) -> None:
+        """Take in what the kernel has accepted, close the door, let running requests finish.
+
+        Args:
+            limit_s: How long they may take; then they are cancelled.
+        """
+        if self._accepting is not None:
+            self._accepting.close()
+            await self._accept_the_rest()
+        self._listener.close()
+        await self._server.hear_everybody(FIRST_REQUEST_S)
+        self._server.pre_shutdown()  # idle connections go, busy ones after their answer
+        await self._server.shutdown(limit_s)
+
+    async def _accept_the_rest(self) -> None:
+        """Accept connections that were made but not yet accepted: closing would drop them."""
+        loop = asyncio.get_running_loop()
+        self._listener.setblocking(False)
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            connection.setblocking(False)
+            await loop.connect_accepted_socket(self._server, connection)
+
+
+class _Connections(web.Server):
+    """Makes our kind of connection and request."""
+
+    def __init__(self, handler: Handler, limits: HttpLimits) -> None:
+        super().__init__(
+            handler,
+            request_factory=self._request,
+            handler_cancellation=True,
+            keepalive_timeout=limits.idle_timeout_s or A_WEEK_S,
+            auto_decompress=False,  # the protocol has no compressed bodies
+            access_log=None,
+        )
+        self._limits = limits
+        self._unheard: set[_Connection] = set()
+        self._all_heard = asyncio.Event()
+
+    async def hear_everybody(self, limit_s: float) -> None:
+        """Wait until every connection has made a request, or has gone."""
+        if self._unheard:
+            self._all_heard.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await self._all_heard.wait()
+
+    def came(self, connection: "_Connection") -> None:
+        """Note a connection that has made no request yet."""
+        self._unheard.add(connection)
+
+    def heard(self, connection: "_Connection") -> None:
+        """Note that a connection has made a request, or has gone."""
+        self._unheard.discard(connection)
+        if not self._unheard:
+            self._all_heard.set()
+
+    def __call__(self) -> RequestHandler:
+        loop = asyncio.get_running_loop()
+        return _Connection(self, self._limits.header_timeout_s, loop=loop, **self._kwargs)
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: Any,  # noqa: ANN401 - as aiohttp declares it
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        if isinstance(protocol, _Connection):
+            protocol.first_request_came()
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(
+            message,
+            payload,
+            protocol,
+            writer,
+            task,
+            loop,
+            client_max_size=self._limits.max_body_bytes,
+        )
+
+
+class _Connection(RequestHandler):
+    """One client's connection: closed if its first request head does not come in time."""
+
+    __slots__ = ("_first_request_timer", "_header_timeout_s", "_register")
+
+    def __init__(
+        self,
+        manager: _Connections,
+        header_timeout_s: float | None,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        **settings: Any,  # noqa: ANN401 - handed on as they come
+    ) -> None:
+        super().__init__(manager, loop=loop, **settings)
+        self._register = manager
+        self._header_timeout_s = header_timeout_s
+        self._first_request_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._register.came(self)
+        if self._header_timeout_s:
+            self._first_request_timer = asyncio.get_running_loop().call_later(
+                self._header_timeout_s, self.force_close
+            )
+
+    def first_request_came(self) -> None:
+        """Stop the timer; between later requests the idle time-out holds."""
+        self._register.heard(self)
+        if self._first_request_timer is not None:
+            self._first_request_timer.cancel()
+            self._first_request_timer = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.first_request_came()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer for bytes that are no HTTP, or for a bug of ours."""
+        ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if ours:
+            log.error("handler failed path=%s", request.path, exc_info=exc)
+        # The message of a parser error quotes what the client sent, over several lines.
+        brief = (message or "").strip().splitlines()[:1]
+        text = ": ".join([f"{status} {'internal error' if ours else 'bad request'}", *brief])
+        response = web.Response(status=status, text=text, headers={"Server": SERVER_NAME})
+        response.force_close()
+        return response

@@ -1,0 +1,41 @@
+"""Take the addresses that clients use, or say which one cannot be had."""
+
+import socket
+
+
+class ListenError(Exception):
+    """An address cannot be bound; the message names it and says where it is configured."""
+
+    def __init__(self, what: str, address: str, key: str, problem: str) -> None:
+        super().__init__(f"cannot listen on {address} for {what} ({key}): {problem}")
+
+
+def bind(host: str, port: int, *, what: str, key: str) -> socket.socket:
+    """Bind a TCP socket; it does not listen yet.
+
+    Args:
+        host: A name or an address; "" is all interfaces.
+        port: 0 for any free one.
+        what: What it is for, in errors.
+        key: Where it is configured, in errors.
+
+    Raises:
+        ListenError: Busy, not ours, or no such host.
+    """
+    address = f"{host or '*'}:{port}"
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(
+            host or "0.0.0.0",  # noqa: S104 - no host in the file means every interface
+            port,
+            type=socket.SOCK_STREAM,
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ListenError(what, address, key, error.strerror or str(error)) from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(target)
+    except OSError as error:
+        listener.close()
+        raise ListenError(what, address, key, error.strerror or str(error)) from None
+    return listener

@@ -1,0 +1,186 @@
+"""The edge to user code: load it, call it in bounded threads, turn what it does into an answer."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from aiges._runtime.describing import describe
+from aiges._runtime.schema import bare_schema
+from aiges.sdk import WrapperBase
+
+from aiges._runtime import binding, convert, hclog, loading
+from aiges_wire.codes import Code
+from aiges_wire.pb import aiges_inner_pb2 as pb
+
+log = logging.getLogger("aiges.worker")
+
+T = TypeVar("T")
+
+_NO_PERSONAL_ID: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """One method of the wrapper and how it wants to be called."""
+
+    function: Callable[..., object]
+    binding: binding.Binding
+
+    def __call__(self, tag: str, params: dict[str, str], inputs: object) -> object:
+        values = {
+            binding.PARAMS: params,
+            binding.INPUTS: inputs,
+            # One string for both: whichever a wrapper keeps for its callbacks, the answer arrives.
+            binding.TAG: tag,
+            binding.SID: tag,
+            binding.PERSONAL_ID: _NO_PERSONAL_ID,
+        }
+        return self.binding.call(self.function, values)
+
+
+class WrapperHost:
+    """The user's wrapper and the threads its methods run in.
+
+    The coroutines may be awaited from the event loop; user code itself never runs there.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        """Make the threads: `concurrency` calls run at once, further ones wait their turn."""
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="wrapper")
+        self._wrapper: Any = None
+        self._ready = False
+        self._exec: _Method | None = None
+        self._exec_async: _Method | None = None
+
+    async def init(self, config: Mapping[str, str]) -> int:
+        """Load the wrapper and run its wrapperInit; return 0 or the code to report."""
+        return await self._in_thread(self._init, dict(config))
+
+    async def once(
+        self, tag: str, params: dict[str, str], items: list[pb.RequestData]
+    ) -> pb.Response | None:
+        """Run one call and return the message that answers it.
+
+        None means that the wrapper took the call and answers later, through `callback`.
+        """
+        return await self._in_thread(self._once, tag, params, items)
+
+    async def schema(self, service: str) -> str:
+        """Return the wrapper's description as JSON; `service` names it if it has no name."""
+        return await self._in_thread(self._schema, service)
+
+    async def fini(self, grace_s: float) -> None:
+        """Run wrapperFini if wrapperInit succeeded; leave without it after `grace_s` seconds."""
+        if not self._ready or not hasattr(self._wrapper, "wrapperFini"):
+            return
+        # A thread of its own: the bounded ones may all be stuck in calls.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="wrapperFini")
+        try:
+            async with asyncio.timeout(grace_s):
+                await asyncio.get_running_loop().run_in_executor(thread, self._fini)
+        except TimeoutError:
+            log.warning("wrapperFini still runs after %.1f s; leaving without it", grace_s)
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    # In a thread, where user code runs and may do anything:
+
+    def _init(self, config: dict[str, str]) -> int:
+        if self._wrapper is not None:
+            log.error("wrapperInit was asked for twice")
+            return Code.INIT_FAILED
+        try:
+            self._wrapper = loading.load()
+            self._exec = self._method("wrapperOnceExec")
+            self._exec_async = self._method("wrapperOnceExecAsync")
+            returned = self._wrapper.wrapperInit(config)
+        except (loading.NoWrapperError, binding.BadSignatureError) as error:
+            log.error("cannot load the wrapper: %s", error)  # noqa: TRY400 - no traceback of ours
+            return Code.INIT_FAILED
+        except BaseException as error:  # sys.exit() in user code included
+            log.error("the wrapper failed to start:\n%s", hclog.user_traceback(error))  # noqa: TRY400
+            return Code.INIT_FAILED
+        if convert.status_of(returned) != 0:
+            log.error("wrapperInit returned %r; it must return 0 to say that all is well", returned)
+            return Code.INIT_REFUSED
+        self._ready = True
+        return Code.OK
+
+    def _method(self, name: str) -> _Method | None:
+        """Bind a method that the wrapper defines itself; WrapperBase's own do nothing."""
+        function = getattr(self._wrapper, name, None)
+        if function is None or getattr(type(self._wrapper), name, None) is getattr(
+            WrapperBase, name
+        ):
+            return None
+        return _Method(function, binding.bind(function, binding.ONCE_ORDER))
+
+    def _once(
+        self, tag: str, params: dict[str, str], items: list[pb.RequestData]
+    ) -> pb.Response | None:
+        if not self._ready:
+            return convert.failure(tag, Code.EXEC_FAILED, "the wrapper is not initialised")
+        name = "wrapperOnceExec"
+        try:
+            inputs = convert.inputs_from(items)
+            returned = self._exec(tag, params, inputs) if self._exec else None
+            # Wrappers that only answer by callback leave the other method empty.
+            if returned is None and self._exec_async:
+                name = "wrapperOnceExecAsync"
+                status = convert.status_of(self._exec_async(tag, params, inputs))
+                return self._error(tag, status) if status else None
+            if not self._exec:
+                raise convert.NoAnswerError("is not defined")  # noqa: TRY301
+            code = convert.error_code(returned)
+            return self._error(tag, code) if code else convert.answer(tag, returned)
+        except convert.NoAnswerError as error:
+            log.error("%s %s", name, error)  # noqa: TRY400 - it says all there is to say
+            return convert.failure(tag, Code.EXEC_FAILED, f"{name} {error}")
+        except BaseException as error:  # sys.exit() in user code included
+            log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
+            return convert.failure(tag, Code.EXEC_FAILED, _summary(name, error))
+
+    def _error(self, tag: str, code: int) -> pb.Response:
+        """Answer with the wrapper's own code and the text it has for it."""
+        return convert.failure(tag, code, self._error_text(code))
+
+    def _error_text(self, code: int) -> str:
+        try:
+            text = self._wrapper.wrapperError(code)
+        except Exception as error:  # a wrapper without texts still has its code
+            log.warning("wrapperError(%d) raised: %s", code, _summary("wrapperError", error))
+            text = ""
+        return str(text) if text else f"wrapper error {code}"
+
+    def failure_of(self, response: object, tag: str) -> pb.Response | None:
+        """Answer for a Response that carries an error code; None if it carries none."""
+        code = convert.error_code(response)
+        return self._error(tag, code) if code else None
+
+    def _schema(self, service: str) -> str:
+        try:
+            return describe(self._wrapper, service)
+        except BaseException as error:  # a nameless service still serves
+            log.warning("the wrapper has no usable schema():\n%s", hclog.user_traceback(error))
+            return bare_schema(service)
+
+    def _fini(self) -> None:
+        try:
+            self._wrapper.wrapperFini()
+        except BaseException as error:  # nothing may stop the stop
+            log.warning("wrapperFini raised:\n%s", hclog.user_traceback(error))
+
+
+def _summary(name: str, error: BaseException) -> str:
+    """Say what and where in one line, for the client."""
+    place = hclog.where(error)
+    text = (
+        f"{name} raised {type(error).__name__}: {error}"
+        if str(error)
+        else (f"{name} raised {type(error).__name__}")
+    )
+    return f"{text} ({place})" if place else text

@@ -1,0 +1,121 @@
+"""Protobuf messages to and from what wrappers see. Pure."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from aiges.dto import DataListCls, DataListNode, Response, ResponseData
+
+from aiges_wire.codes import WRAPPER_ERROR_KEY, Code, DataStatus
+from aiges_wire.pb import aiges_inner_pb2 as pb
+
+_INT32: Final = range(-(1 << 31), 1 << 31)
+_UINT32: Final = range(1 << 32)
+
+
+class NoAnswerError(Exception):
+    """What the wrapper returned is no answer; the message says what it is instead."""
+
+
+def inputs_from(items: Iterable[pb.RequestData]) -> DataListCls:
+    """Make the list that a wrapper gets as `reqData`."""
+    inputs = DataListCls()
+    inputs.list = [_node(item) for item in items]
+    return inputs
+
+
+def answer(tag: str, response: object) -> pb.Response:
+    """Make the message for a wrapper's Response that carries no error code.
+
+    Raises:
+        NoAnswerError: Not a Response, without items, or with an item that cannot be sent.
+    """
+    if not isinstance(response, Response):
+        raise NoAnswerError(f"returned {_kind(response)}, expected a Response")
+    if not response.list:
+        raise NoAnswerError("returned a Response with an empty list")
+    return pb.Response(tag=tag, list=[_item(item) for item in response.list])
+
+
+def failure(tag: str, code: int, text: str) -> pb.Response:
+    """Make the message that ends a call with `code`; peers that know the key show the text."""
+    item = pb.ResponseData(
+        key=WRAPPER_ERROR_KEY, data=text.encode("utf-8", "replace"), status=DataStatus.ONCE
+    )
+    return pb.Response(tag=tag, ret=code, list=[item])
+
+
+def error_code(response: object) -> int:
+    """Return the code that a Response carries, 0 for none.
+
+    Raises:
+        NoAnswerError: The code is no number that the wire can carry.
+    """
+    code = getattr(response, "error_code", 0)
+    if not isinstance(code, int) or code not in _INT32:
+        raise NoAnswerError(f"returned error_code {code!r}, expected a 32-bit number")
+    return int(code)
+
+
+def status_of(returned: object) -> int:
+    """Read what wrapperInit and wrapperOnceExecAsync return: 0 is success.
+
+    None counts as a failure, as it does for the original; False is 0.
+    """
+    if isinstance(returned, int) and returned in _INT32:
+        return int(returned)
+    return int(Code.EXEC_FAILED)
+
+
+def _node(item: pb.RequestData) -> DataListNode:
+    node = DataListNode()
+    node.key = item.key
+    node.data = item.data
+    node.len = len(item.data)
+    node.type = item.type
+    node.status = item.status
+    node.desc = dict(item.desc)
+    return node
+
+
+def _item(item: object) -> pb.ResponseData:
+    if not isinstance(item, ResponseData):
+        raise NoAnswerError(f"returned {_kind(item)} in Response.list, expected a ResponseData")
+    key = _text(item.key)
+    data = _bytes(key, item.data)
+    desc = getattr(item, "desc", None) or {}
+    return pb.ResponseData(
+        key=key,
+        data=data,
+        len=len(data),
+        type=_number(key, "type", item.type),
+        status=_number(key, "status", item.status),
+        desc={str(name): str(value) for name, value in desc.items()},
+    )
+
+
+def _bytes(key: str, data: object) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        return data.encode("utf-8", "replace")
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data)
+    raise NoAnswerError(f"returned {_kind(data)} as data of item {key!r}, expected bytes or str")
+
+
+def _text(key: object) -> str:
+    if isinstance(key, bytes):
+        return key.decode("utf-8", "replace")
+    if isinstance(key, str):
+        return key.encode("utf-8", "replace").decode()  # a lone surrogate cannot be sent
+    raise NoAnswerError(f"returned {_kind(key)} as an item's key, expected str")
+
+
+def _number(key: str, what: str, value: object) -> int:
+    if isinstance(value, int) and value in _UINT32:
+        return int(value)
+    raise NoAnswerError(f"returned {what} {value!r} in item {key!r}, expected a number from 0")
+
+
+def _kind(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,161 @@
+"""One life of a worker: take stdout, listen, shake hands, serve, leave."""
+
+import argparse
+import asyncio
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from aiges._runtime import environment, host_watch, listening
+from aiges._runtime.hclog import HclogFormatter
+from aiges._runtime.stdio import Output
+from aiges_wire import handshake
+
+APP_VERSIONS: Final = (1,)
+"""The application protocol versions that this worker speaks."""
+
+PLUGIN_SERVICE: Final = "plugin"
+"""The name under which go-plugin hosts ask for health; the library serves "" by itself."""
+
+LAST_STREAMS_S: Final = 0.3
+"""How long open streams may take to give away their last messages."""
+
+EXIT_SLACK_S: Final = 0.5
+"""Past the stop's own limits, how long until the process ends come what may."""
+
+log = logging.getLogger("aiges.worker")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Serve until told to stop or until the host dies; return the exit status."""
+    options = _options(arguments)
+    try:
+        wishes = environment.take(os.environ)
+    except environment.BadEnvironmentError as error:
+        return _init_failed(str(error))
+    if wishes.client_cert:
+        # Never in the clear where TLS was asked for.
+        return _init_failed(
+            f"{handshake.ENV_CLIENT_CERT} asks for AutoMTLS, which is not built yet"
+        )
+    output = Output(drained=wishes.drained_stdout)
+    _log_as_hclog()
+    faulthandler.enable()  # a crash in C code leaves its stacks on stderr
+    # grpc's fork handlers complain on stderr in every process that user code forks.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    if options.processes_asked:
+        log.warning("-c and -w have no effect: set [pool] workers in aiges.toml instead")
+    try:
+        asyncio.run(_serve(wishes, output, tcp=options.tcp))
+    except listening.CannotListenError as error:
+        return _init_failed(str(error))
+    return 0
+
+
+async def _serve(wishes: environment.HostWishes, output: Output, *, tcp: bool) -> None:
+    # Imported only now: everything above answers without waiting for grpc.
+    import grpc  # noqa: PLC0415
+    from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: PLC0415
+
+    from aiges._runtime import results as pushed, service  # noqa: PLC0415
+    from aiges._runtime.calling import WrapperHost  # noqa: PLC0415
+    from aiges_wire.pb import (  # noqa: PLC0415
+        aiges_inner_pb2_grpc,
+        grpc_broker_pb2_grpc,
+        grpc_controller_pb2_grpc,
+        grpc_stdio_pb2_grpc,
+    )
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+
+    wrapper = WrapperHost(wishes.concurrency)
+    results = service.Results()
+    pushed.connect(service.sink(wrapper, results))
+    healths = health.aio.HealthServicer()
+    await healths.set(PLUGIN_SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),  # a port in use is an error, never a share
+        ]
+    )
+    aiges_inner_pb2_grpc.add_WrapperServiceServicer_to_server(
+        service.WrapperService(wrapper, results), server
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(healths, server)
+    grpc_stdio_pb2_grpc.add_GRPCStdioServicer_to_server(service.StdioService(output), server)
+    grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(
+        service.ControllerService(stop), server
+    )
+    grpc_broker_pb2_grpc.add_GRPCBrokerServicer_to_server(service.BrokerService(stop), server)
+    listener = listening.listen(server, wishes, tcp=tcp)
+    try:
+        await server.start()
+        version = handshake.choose_version(APP_VERSIONS, wishes.versions)
+        line = handshake.encode(
+            handshake.Handshake(version, listener.network, listener.address),
+            multiplex_asked=wishes.multiplex_asked,
+        )
+        host_watch.watch(output.watched, lambda: _leave_at_once(listener))
+        output.announce(line)
+        await stop.wait()
+        _end_by_force_after(wishes.stop_grace_s + 2 * LAST_STREAMS_S + EXIT_SLACK_S, listener)
+        await healths.enter_graceful_shutdown()
+        await wrapper.fini(wishes.stop_grace_s)
+        results.finish()
+        output.finish()
+        await server.stop(LAST_STREAMS_S)
+    finally:
+        listener.remove()
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m aiges.serve", allow_abbrev=False)
+    parser.add_argument("--tcp", action="store_true", help="listen on a loopback port")
+    parser.add_argument(
+        "-c", action="store_true", dest="processes_asked", help="accepted, without effect"
+    )
+    parser.add_argument("-w", type=int, default=0, help="accepted, without effect")
+    return parser.parse_args(arguments)
+
+
+def _log_as_hclog() -> None:
+    from aiges.utils.log import console_handler  # noqa: PLC0415 - configures logging when imported
+
+    console_handler.setFormatter(HclogFormatter())
+
+
+def _init_failed(reason: str) -> int:
+    """Say on stderr, as hosts expect it, why there will be no handshake line."""
+    _log_as_hclog()
+    log.error("plugin init error: %s", reason)
+    return 1
+
+
+def _leave_at_once(listener: listening.Listener) -> None:
+    """The host is dead: nobody reads answers or logs any more."""
+    listener.remove()
+    os._exit(0)
+
+
+def _end_by_force_after(seconds: float, listener: listening.Listener) -> None:
+    """Bound the stop: threads stuck in user code cannot be joined."""
+
+    def end() -> None:
+        listener.remove()
+        sys.stderr.flush()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,157 @@
+"""The gRPC services of a worker. User code is called by calling.py, converted by convert.py."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from aiges._runtime import convert
+from aiges._runtime.calling import WrapperHost
+from aiges._runtime.stdio import Output
+from aiges_wire.codes import BEGUN_METADATA_KEY, Code
+from aiges_wire.pb import (
+    aiges_inner_pb2 as pb,
+    aiges_inner_pb2_grpc,
+    grpc_broker_pb2 as broker_pb,
+    grpc_broker_pb2_grpc,
+    grpc_controller_pb2 as controller_pb,
+    grpc_controller_pb2_grpc,
+    grpc_stdio_pb2 as stdio_pb,
+    grpc_stdio_pb2_grpc,
+)
+
+log = logging.getLogger("aiges.worker")
+
+_BEGUN = ((BEGUN_METADATA_KEY, "1"),)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Results:
+    """Answers on their way to the supervisor, in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[pb.Response] = deque()
+        self._changed = asyncio.Event()
+        self._reader: object | None = None
+        self._finished = False
+
+    def put(self, message: pb.Response) -> None:
+        """Queue one answer; on the event loop only."""
+        self._queue.append(message)
+        self._changed.set()
+
+    def put_from_thread(self, message: pb.Response) -> None:
+        """Queue one answer from any other thread."""
+        self._loop.call_soon_threadsafe(self.put, message)
+
+    def finish(self) -> None:
+        """Let the stream end once it has given everything away."""
+        self._finished = True
+        self._changed.set()
+
+    async def stream(self) -> AsyncIterator[pb.Response]:
+        """Yield answers until `finish`. A newer stream ends the older, which has lost its peer."""
+        me = self._reader = object()
+        self._changed.set()
+        while self._reader is me:
+            if self._queue:
+                yield self._queue.popleft()
+            elif self._finished:
+                return
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class WrapperService(aiges_inner_pb2_grpc.WrapperServiceServicer):
+    """`aiges.WrapperService`, version 1: answers travel on `communicate`."""
+
+    def __init__(self, host: WrapperHost, results: Results) -> None:
+        self._host = host
+        self._results = results
+
+    async def communicate(
+        self, request_iterator: AsyncIterator[pb.Request], context: Context
+    ) -> AsyncIterator[pb.Response]:
+        """Stream every answer; what the supervisor would say here is defined as nothing."""
+        await context.send_initial_metadata(_BEGUN)
+        async for message in self._results.stream():
+            yield message
+
+    async def wrapperInit(self, request: pb.InitRequest, context: Context) -> pb.Ret:
+        """Load the wrapper and run its wrapperInit."""
+        return pb.Ret(ret=await self._host.init(request.config))
+
+    async def wrapperSchema(self, request: pb.SvcId, context: Context) -> pb.Schema:
+        """Describe the wrapper."""
+        return pb.Schema(data=await self._host.schema(request.serviceId))
+
+    async def wrapperOnceExec(self, request: pb.Request, context: Context) -> pb.Response:
+        """Run one call; its answer is queued before this empty reply is sent."""
+        await context.send_initial_metadata(_BEGUN)
+        message = await self._host.once(request.tag, dict(request.params), list(request.list))
+        if message is not None:
+            self._results.put(message)
+        return pb.Response(tag=request.tag)
+
+
+class StdioService(grpc_stdio_pb2_grpc.GRPCStdioServicer):
+    """go-plugin's stdio: what user code printed."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    async def StreamStdio(
+        self, request: object, context: Context
+    ) -> AsyncIterator[stdio_pb.StdioData]:
+        """Stream captured stdout until the worker leaves."""
+        async for chunk in self._output.stream():
+            yield stdio_pb.StdioData(channel=stdio_pb.StdioData.STDOUT, data=chunk)
+
+
+class ControllerService(grpc_controller_pb2_grpc.GRPCControllerServicer):
+    """go-plugin's controller."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+
+    async def Shutdown(self, request: controller_pb.Empty, context: Context) -> controller_pb.Empty:
+        """Say yes, then leave."""
+        log.debug("the host asked for shutdown")
+        self._stop.set()
+        return controller_pb.Empty()
+
+
+class BrokerService(grpc_broker_pb2_grpc.GRPCBrokerServicer):
+    """go-plugin's broker, which hosts open at once and hold: we have nothing to broker."""
+
+    def __init__(self, leaving: asyncio.Event) -> None:
+        self._leaving = leaving
+
+    async def StartStream(
+        self, request_iterator: AsyncIterator[broker_pb.ConnInfo], context: Context
+    ) -> AsyncIterator[broker_pb.ConnInfo]:
+        """Hold the stream until one side leaves."""
+        await self._leaving.wait()
+        return
+        yield  # makes this a stream
+
+
+def sink(host: WrapperHost, results: Results) -> Any:  # noqa: ANN401
+    """Make the function that `callback` calls, from any thread, with (response, tag)."""
+
+    def deliver(response: object, tag: str) -> int:
+        try:
+            message = host.failure_of(response, tag) or convert.answer(tag, response)
+        except convert.NoAnswerError as error:
+            log.error("callback %s", error)  # noqa: TRY400 - it says all there is to say
+            message = convert.failure(tag, Code.EXEC_FAILED, f"callback {error}")
+        results.put_from_thread(message)
+        return 0
+
+    return deliver
