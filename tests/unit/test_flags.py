@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from aiges_loader.flags import (
     FlagError,
@@ -30,6 +30,7 @@ PLAIN = Serve(config=None, service="svcName", inline_defaults="")
         ("-h", ShowFlags()),
         ("--help", ShowFlags()),
         ("-m 0 -h", ShowFlags()),
+        ("-h -nosuch", ShowFlags()),
         ("-v", ShowVersion()),
         ("--v", ShowVersion()),
         ("-init", WriteDefault()),
@@ -98,6 +99,7 @@ def test_what_cannot_be_run_is_refused_with_what_to_do_instead(line: str, reason
     assert not caught.value.show_flags
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(["m", "c", "s", "dc", "p", "bvtTimeout"]), value=st.text())
 def test_all_four_spellings_of_a_flag_mean_the_same(name: str, value: str) -> None:
     def outcome(*argv: str) -> Invocation | str:
@@ -112,6 +114,7 @@ def test_all_four_spellings_of_a_flag_mean_the_same(name: str, value: str) -> No
     assert outcome(f"--{name}={value}") == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.text() | st.sampled_from(["-m", "0", "-c", "--", "-init", "-s=x", "-h"])))
 def test_no_command_line_makes_the_parser_fail_otherwise(argv: list[str]) -> None:
     with suppress(FlagError):
