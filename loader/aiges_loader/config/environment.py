@@ -1,5 +1,6 @@
 """The variables that describe this process: AIGES_PLUGIN_MODE, _WRAPPER_VERSION and _ENV_NUMA."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,4 +52,7 @@ def _numa_cpus(environ: Mapping[str, str], warnings: list[Finding]) -> frozenset
     cpus = numa_cpus(node)
     if not cpus:
         raise ConfigError([Finding(place, "", f"there is no NUMA node {node} with CPUs")])
+    if not cpus & os.sched_getaffinity(0):
+        text = f"this process may use no CPU of NUMA node {node}"
+        raise ConfigError([Finding(place, "", text)])
     return cpus

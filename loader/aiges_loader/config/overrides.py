@@ -62,7 +62,8 @@ def _best(wanted: str, names: Iterable[str]) -> str | None:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^A-Z0-9]", "_", name.upper())
+    """Fold case and characters; the length stays."""
+    return re.sub("[^A-Za-z0-9]", "_", name).upper()
 
 
 def _parsed(text: str, key: Key | None) -> object:

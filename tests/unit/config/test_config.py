@@ -1,5 +1,6 @@
 """aiges.toml, the environment and -dc: what is accepted, what it becomes, what is said about it."""
 
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from aiges_loader.config import (
     default_text,
     load,
 )
+from aiges_loader.config.machine import numa_cpus
 
 NEEDED = """\
 [svcName]
@@ -722,6 +724,8 @@ def test_a_variable_that_matches_no_key_is_a_warning(
 def test_a_variable_for_a_service_whose_name_has_other_characters(read: Loader) -> None:
     config = read(NEEDED, {"AIGES__MY_SVC__CONN_RBUF": "3"}, service="my-svc")
     assert "[my-svc] conn-rbuf" in "\n".join(map(str, config.warnings))
+    config = read(NEEDED, {"AIGES__Straße__PORT": "82"}, service="straße")
+    assert config.service.port == 82
 
 
 def test_a_wrong_plugin_mode_is_refused_in_the_words_of_aiservice(read: Loader) -> None:
@@ -750,6 +754,13 @@ def test_the_version_of_the_wrapper_comes_from_the_environment(read: Loader) -> 
 def test_the_numa_node_is_read_as_aiservice_does(read: Loader, said: Said) -> None:
     assert read(NEEDED, {"AIGES_ENV_NUMA": "-1"}).process.numa_cpus is None
     assert read(NEEDED, {"AIGES_ENV_NUMA": "99", "GOOS": "darwin"}).process.numa_cpus is None
+    if (numa_cpus(0) or frozenset()) & os.sched_getaffinity(0):
+        config = read(NEEDED, {"AIGES_ENV_NUMA": "auto"})
+        assert config.process.numa_cpus
+        assert said(config.warnings) == [
+            'AIGES_ENV_NUMA: expected the number of a NUMA node, got "auto": node 0 is used, '
+            "as AIservice does"
+        ]
     assert errors(read, said, NEEDED, environ={"AIGES_ENV_NUMA": "99999"}) == [
         "AIGES_ENV_NUMA: there is no NUMA node 99999 with CPUs"
     ]
