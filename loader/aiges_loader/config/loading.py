@@ -1,0 +1,230 @@
+"""Read everything the supervisor is told, once, into frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from aiges_loader.config.addresses import is_ipv6, listen_address
+from aiges_loader.config.document import parse_document
+from aiges_loader.config.environment import process_config
+from aiges_loader.config.files import read_text
+from aiges_loader.config.findings import ConfigError, Finding
+from aiges_loader.config.keys import DEFAULT_COMMAND, KEYS, SERVICE
+from aiges_loader.config.machine import usable_cpus
+from aiges_loader.config.overrides import apply_overrides
+from aiges_loader.config.plugin_settings import from_user_file, from_wrapper_section
+from aiges_loader.config.settings import Settings, shown
+from aiges_loader.config.survey import survey
+from aiges_loader.config.values import (
+    AigesConfig,
+    GiveUp,
+    HttpConfig,
+    LimitsConfig,
+    ListenAddress,
+    LoaderConfig,
+    LogConfig,
+    LogLevel,
+    PoolConfig,
+    ServiceConfig,
+    WebSocketConfig,
+)
+
+HEADER_FILE = "headerPass.wrapper"
+_MIB = 1024 * 1024
+_DAY_S = 86_400.0
+
+
+def load(
+    path: Path,
+    *,
+    service: str,
+    environ: Mapping[str, str],
+    inline_defaults: str = "",
+    working_directory: Path = Path(),
+) -> LoaderConfig:
+    """Read and check the whole configuration before anything starts.
+
+    Args:
+        path: The main file.
+        service: What `-s` says.
+        environ: Variables that override keys or describe this process.
+        inline_defaults: What `-dc` says: TOML for the keys that the file does not have.
+        working_directory: Where usrCfg, headerPass.wrapper and a C library are sought.
+
+    Raises:
+        ConfigError: With everything that is wrong, or with the first fault that hides the rest.
+    """
+    main = parse_document(str(path), read_text(path))
+    defaults = parse_document("-dc", inline_defaults) if inline_defaults else None
+    settings = Settings(service, main, defaults=defaults)
+    apply_overrides(environ, settings)
+    process = process_config(
+        environ, working_directory=working_directory, warnings=settings.warnings
+    )
+    config = LoaderConfig(
+        path=path,
+        service=_service(settings),
+        aiges=_aiges(settings, working_directory),
+        wrapper=_wrapper(settings, working_directory),
+        limits=_limits(settings),
+        pool=_pool(settings, cpus=usable_cpus(process.numa_cpus)),
+        http=_http(settings),
+        websocket=_websocket(settings),
+        log=_log(settings),
+        process=process,
+        warnings=(),
+        notes=(),
+    )
+    _refuse_tls(settings)
+    survey(settings)
+    warnings = _in_order(settings.warnings)
+    if settings.errors:
+        raise ConfigError(_in_order(settings.errors), warnings)
+    return replace(config, warnings=warnings, notes=_in_order(settings.notes))
+
+
+def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Sort by place, so that the reader goes through the file once."""
+
+    def place(finding: Finding) -> tuple[str, int]:
+        return (finding.place.source, finding.place.line) if finding.place else ("", 0)
+
+    return tuple(sorted(findings, key=place))
+
+
+def _service(settings: Settings) -> ServiceConfig:
+    host = settings.text(SERVICE, "host")
+    if is_ipv6(host):
+        text = f"expected a host name or an IPv4 address, got {shown(host)}"
+        settings.errors.append(settings.finding(SERVICE, "host", text))
+    return ServiceConfig(
+        name=settings.service,
+        host=host,
+        netcard=settings.text(SERVICE, "netcard"),
+        port=settings.integer(SERVICE, "port"),
+        reuse_port=settings.integer(SERVICE, "reuseport") != 0,
+        max_receive_bytes=settings.integer(SERVICE, "maxreceive") * _MIB,
+        max_send_bytes=settings.integer(SERVICE, "maxsend") * _MIB,
+        token_interval_s=settings.integer(SERVICE, "rate") / 1000,
+        token_burst=settings.integer(SERVICE, "burst"),
+    )
+
+
+def _aiges(settings: Settings, working_directory: Path) -> AigesConfig:
+    names = settings.text("aiges", "headerPass").split(";")
+    if (working_directory / HEADER_FILE).is_file():
+        try:
+            names += read_text(working_directory / HEADER_FILE).split("\n")
+        except ConfigError as error:
+            settings.errors += error.findings
+    stripped = {name.strip() for name in names}
+    return AigesConfig(
+        python_plugin_cmd=settings.text("aiges", "pythonPluginCmd") or DEFAULT_COMMAND,
+        header_pass=tuple(sorted(stripped - {""} | {"sid"})),
+        real_time_result=settings.switch("aiges", "realTimeRlt"),
+    )
+
+
+def _wrapper(settings: Settings, working_directory: Path) -> Mapping[str, str]:
+    name = settings.text("aiges", "usrCfg")
+    if not name:
+        return from_wrapper_section(settings)
+    path = working_directory / name
+    try:
+        text = read_text(path)
+    except ConfigError as error:
+        problems = "; ".join(finding.text for finding in error.findings)
+        settings.errors.append(settings.finding("aiges", "usrCfg", problems))
+        return {}
+    try:
+        return from_user_file(parse_document(str(path), text), settings)
+    except ConfigError as error:
+        settings.errors += error.findings
+        return {}
+
+
+def _limits(settings: Settings) -> LimitsConfig:
+    if settings.integer("fc", "able") == 0:
+        found = settings.given("fc").get("able")
+        got = "nothing" if found is None else shown(found.value)
+        text = f"expected 1 (AIservice crashes at its first request otherwise), got {got}"
+        settings.errors.append(settings.finding("fc", "able", text))
+    settings.text("fc", "router")
+    settings.integer("fc", "strategy")
+    max_licences = settings.integer("fc", "max")
+    if max_licences == 0:
+        settings.warnings.append(settings.finding("fc", "max", "0 refuses every request"))
+    return LimitsConfig(
+        max_licences=max_licences,
+        session_ttl_s=settings.integer("fc", "ttl") / 1000,
+        session_sweep_s=settings.integer("fc", "roll") / 1000,
+    )
+
+
+def _pool(settings: Settings, *, cpus: int) -> PoolConfig:
+    backoff_min_s = settings.number("pool", "backoffMin")
+    backoff_max_s = settings.number("pool", "backoffMax")
+    if backoff_max_s < backoff_min_s:
+        text = f"expected at least backoffMin, which is {backoff_min_s:g}, got {backoff_max_s:g}"
+        settings.errors.append(settings.finding("pool", "backoffMax", text))
+    return PoolConfig(
+        workers=settings.integer("pool", "workers"),
+        concurrency=settings.integer("pool", "concurrency") or max(1, cpus - 1),
+        queue=settings.integer("pool", "queue"),
+        queue_timeout_s=settings.number("pool", "queueTimeout") or None,
+        restart_wait_s=settings.number("pool", "restartWait"),
+        start_timeout_s=settings.number("pool", "startTimeout"),
+        init_timeout_s=settings.number("pool", "initTimeout") or None,
+        drain_timeout_s=settings.number("pool", "drainTimeout"),
+        max_restarts=settings.integer("pool", "maxRestarts"),
+        restart_period_s=settings.number("pool", "restartPeriod"),
+        backoff_min_s=backoff_min_s,
+        backoff_max_s=backoff_max_s,
+        stable_after_s=settings.number("pool", "stableAfter"),
+        give_up=GiveUp(settings.text("pool", "giveUp")),
+    )
+
+
+def _http(settings: Settings) -> HttpConfig:
+    text = settings.text("wrapper", "http_listen")
+    listen = listen_address(text)
+    if listen is None:
+        problem = f'expected an address like "0.0.0.0:1888" or "[::1]:1888", got {shown(text)}'
+        settings.errors.append(settings.finding("wrapper", "http_listen", problem))
+    return HttpConfig(
+        listen=listen or ListenAddress("", 0),
+        timeout_s=settings.number("http", "timeout"),
+        header_timeout_s=settings.number("http", "headerTimeout") or None,
+        idle_timeout_s=settings.number("http", "idleTimeout") or None,
+        max_body_bytes=settings.integer("http", "maxBodyMb") * _MIB,
+        legacy_status=settings.switch("http", "legacyStatus"),
+    )
+
+
+def _websocket(settings: Settings) -> WebSocketConfig:
+    session_timeout = KEYS["ws", "sessionTimeout"]
+    if any("ws" in document.data for document in settings.documents):
+        session_timeout = replace(session_timeout, default=None)  # a [ws] must have it
+    session_timeout_s = settings.value(session_timeout)
+    assert isinstance(session_timeout_s, int)
+    return WebSocketConfig(
+        read_timeout_s=float(settings.integer("ws", "readTimeout")),
+        session_timeout_s=float(session_timeout_s),
+    )
+
+
+def _log(settings: Settings) -> LogConfig:
+    return LogConfig(
+        level=LogLevel(settings.text("log", "level")),
+        file=Path(settings.text("log", "file")),
+        max_file_bytes=settings.integer("log", "size") * _MIB,
+        max_files=settings.integer("log", "count"),
+        max_age_s=settings.integer("log", "die") * _DAY_S,
+    )
+
+
+def _refuse_tls(settings: Settings) -> None:
+    for name in ("cert", "key", "clientCa"):
+        if settings.text("tls", name):
+            text = "TLS is not built yet; leave it empty and put a proxy in front"
+            settings.errors.append(settings.finding("tls", name, text))
