@@ -1,0 +1,1 @@
+"""Speak to clients: pure codecs here, and one module for each protocol that uses them."""

@@ -1,0 +1,23 @@
+"""Bytes to text where bytes that are not UTF-8 shall not be an error. No I/O."""
+
+import re
+from typing import Final
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def decode_replacing(data: bytes) -> str:
+    """Return `data` as text, with one U+FFFD for each byte that is not part of valid UTF-8.
+
+    Python's own "replace" writes one U+FFFD for a whole cut-off sequence; clients of this
+    protocol see one for each byte.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return replace_surrogates(data.decode(errors="surrogateescape"))
+
+
+def replace_surrogates(text: str) -> str:
+    """Return `text` with U+FFFD for every surrogate, lone by nature in a Python string."""
+    return _SURROGATE.sub("\ufffd", text)
