@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from aiges.dto import DataListCls, DataListNode
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "wrappers" / "digits"

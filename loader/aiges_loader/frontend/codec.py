@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import orjson
-from aiges_wire.codes import DataType
 
 from aiges_loader.calls import Call, Datum, Reply
 from aiges_loader.errors import (
@@ -23,6 +22,7 @@ from aiges_loader.frontend.json_reader import Json
 from aiges_loader.frontend.json_writer import compact
 from aiges_loader.frontend.request_body import kind_of, read_sections
 from aiges_loader.frontend.utf8 import decode_replacing
+from aiges_wire.codes import DataType
 
 _ECHOED: Final = ("encoding", "format", "compress")
 """Attributes of an expectation that are repeated in the response."""

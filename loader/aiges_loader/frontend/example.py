@@ -4,12 +4,11 @@ import binascii
 from collections.abc import Mapping
 from typing import Final
 
-from aiges_wire.codes import DataStatus, DataType
-
 from aiges_loader.frontend import go_base64, sample_data
 from aiges_loader.frontend.data_fields import FIELD_OF_TYPE
 from aiges_loader.frontend.json_reader import Json
 from aiges_loader.frontend.schema import Parameter, Service, default_of
+from aiges_wire.codes import DataStatus, DataType
 
 _ENCODINGS: Final[Mapping[DataType, tuple[str, ...]]] = {
     DataType.TEXT: ("utf8",),

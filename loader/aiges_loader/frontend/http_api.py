@@ -9,9 +9,6 @@ from typing import Final, Protocol
 from urllib.parse import unquote
 
 import orjson
-from aiges_loader.frontend.example import example_request
-from aiges_loader.frontend.openapi import openapi
-from aiges_loader.frontend.schema import parse_schema
 from aiohttp import web
 
 from aiges_loader.calls import Call, Reply
@@ -22,7 +19,10 @@ from aiges_loader.errors import (
     NoWorkerError,
 )
 from aiges_loader.frontend import codec, swagger
+from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.http_server import SERVER_NAME
+from aiges_loader.frontend.openapi import openapi
+from aiges_loader.frontend.schema import parse_schema
 
 CORS: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Origin": "*",

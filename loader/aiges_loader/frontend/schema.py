@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import orjson
-from aiges_wire.codes import DataType
 
 from aiges_loader.frontend import go_base64
 from aiges_loader.frontend.data_fields import TYPE_OF_FIELD
 from aiges_loader.frontend.json_reader import Json
 from aiges_loader.frontend.request_body import kind_of
+from aiges_wire.codes import DataType
 
 
 class SchemaError(ValueError):

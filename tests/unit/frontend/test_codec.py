@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
 from aiges_loader.calls import Datum, Reply
 from aiges_loader.errors import (
     BadOutputError,
@@ -24,8 +26,6 @@ from aiges_loader.frontend.codec import (
     encode_reply,
 )
 from aiges_wire.codes import DataType
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 
 def decode(

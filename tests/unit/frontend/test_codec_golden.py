@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aiges_loader.calls import Datum, Reply
 from aiges_loader.errors import BadOutputError, BadRequestError, CallError
 from aiges_loader.frontend.codec import decode_request, encode_error, encode_reply

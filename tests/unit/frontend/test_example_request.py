@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aiges_loader.frontend.codec import decode_request
 from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.schema import Service, parse_schema

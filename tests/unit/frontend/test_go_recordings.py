@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aiges_loader.errors import BadRequestError
 from aiges_loader.frontend import go_base64, json_reader
 from aiges_loader.frontend.json_writer import compact

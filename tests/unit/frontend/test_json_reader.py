@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
 from aiges_loader.frontend import json_reader
 from aiges_loader.frontend.json_errors import JsonError
 from aiges_loader.frontend.json_reader import MAX_DEPTH, OutOfRange, read
 from aiges_loader.frontend.json_writer import compact
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 PATIENT = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 

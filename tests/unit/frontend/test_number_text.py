@@ -3,9 +3,9 @@
 import math
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
 from aiges_loader.frontend import number_text
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aiges_loader.frontend.openapi import openapi
 from aiges_loader.frontend.schema import parse_schema
 

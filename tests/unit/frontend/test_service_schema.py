@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from aiges_loader.frontend.schema import SchemaError, parse_schema
 from aiges_wire.codes import DataType
 
