@@ -9,7 +9,7 @@ from aiges_loader.config import LoaderConfig
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.http_api import HttpApi, HttpSettings
 from aiges_loader.frontend.http_server import HttpLimits, HttpServer
-from aiges_loader.frontend.listening import bind
+from aiges_loader.frontend.listening import bind, own_address
 from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.restart import RestartPolicy
@@ -32,9 +32,10 @@ async def serve(config: LoaderConfig, stop: asyncio.Event) -> int:
     """
     http, service = config.http, config.service
     listener = bind(http.listen.host, http.listen.port, what="HTTP", key="[wrapper] http_listen")
+    host_of_service = service.host or own_address(service.netcard)
     grpc_api = GrpcApi(
         GrpcSettings(
-            host=service.host,
+            host=host_of_service,
             port=service.port,
             key=f"[{service.name}] port",
             max_receive_bytes=service.max_receive_bytes,
@@ -53,7 +54,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event) -> int:
             await grpc_api.start()
             await server.start()
             host, port = listener.getsockname()[:2]
-            log.info("listening http=%s:%d grpc=%s:%d", host, port, service.host, grpc_api.port)
+            log.info("listening http=%s:%d grpc=%s:%d", host, port, host_of_service, grpc_api.port)
             await first_of(pool.failed, stop.wait())
             # Leave in reverse: say so, close the doors, let calls finish, then end the workers.
             api.draining = True

@@ -24,7 +24,6 @@ BASE: Mapping[str, Mapping[str, object]] = {
     "wrapper": {"http_listen": "127.0.0.1:0", "log.level": "info"},
     "log": {"level": "info", "file": "./log/aiges.log"},
     "fc": {"able": 1, "router": "sessionManager", "max": 64},
-    "admin": {"listen": ""},
 }
 
 
@@ -73,9 +72,11 @@ class Service:
         *,
         arguments: Sequence[str] = ("-m", "0", "-c", "aiges.toml", "-s", "svcName"),
         env: Mapping[str, str] | None = None,
+        writes_config: bool = True,
         **sections: Mapping[str, object],
     ) -> None:
-        (folder / "aiges.toml").write_text(config_text(**sections), encoding="utf-8")
+        if writes_config:
+            (folder / "aiges.toml").write_text(config_text(**sections), encoding="utf-8")
         self.folder = folder
         self.http_port = 0
         self.grpc_port = 0

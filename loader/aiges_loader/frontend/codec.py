@@ -1,6 +1,5 @@
 """Request bytes to `Call`, `Reply` to response bytes: the JSON of the HTTP interface. No I/O."""
 
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -194,7 +193,7 @@ def _data_text(output: Datum) -> str:
     """Return an output's data as its field in the response has it."""
     if output.type == DataType.TEXT:
         return decode_replacing(output.data)
-    return binascii.b2a_base64(output.data, newline=False).decode()
+    return go_base64.encode(output.data)
 
 
 def _scalar_text(value: Json) -> str | None:

@@ -4,12 +4,13 @@ import binascii
 import re
 from typing import Final
 
+import pybase64
+
 _DIGITS: Final = re.compile(rb"[A-Za-z0-9+/\r\n]*+")
 _SKIPPED: Final = re.compile(rb"[\r\n]*+")
 _LINE_ENDS: Final = b"\r\n"
 _QUANTUM: Final = 4
-"""Characters that stand for `_QUANTUM_BYTES` bytes."""
-_QUANTUM_BYTES: Final = 3
+"""Characters that stand for three bytes."""
 _FIRST_PADDABLE: Final = 2
 """Characters of a quantum that must stand before its padding."""
 
@@ -28,13 +29,14 @@ def decode(text: str) -> bytes:
         Base64Error: With the offset, in bytes of the text's UTF-8, that Go's decoder reports.
     """
     try:
-        data = binascii.a2b_base64(text, strict_mode=True)
+        return pybase64.b64decode(text, validate=True)
     except ValueError:
         return _decode_with_care(text.encode())
-    # The strict mode of some Python versions lets padding pass behind a full quantum.
-    if len(text) != -(-len(data) // _QUANTUM_BYTES) * _QUANTUM:
-        return _decode_with_care(text.encode())
-    return data
+
+
+def encode(data: bytes) -> str:
+    """Encode as one line of standard base64 with padding."""
+    return pybase64.b64encode_as_string(data)
 
 
 def _decode_with_care(text: bytes) -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import unquote
@@ -43,6 +44,8 @@ _JSON_UTF8: Final = {**_JSON, "Content-Type": "application/json; charset=utf-8"}
 _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 RETRY_AFTER_S: Final = 1
 PREFLIGHT_AGE_S: Final = 600
+DECODED_AT_ONCE_BYTES: Final = 256 << 10
+"""Larger bodies are decoded in a thread, so that one client's does not hold up all others."""
 
 
 class Backend(Protocol):
@@ -148,12 +151,7 @@ class HttpApi:
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 body = await self._body(request)
-                asked = codec.decode_request(
-                    body,
-                    sid=sid,
-                    header_pass=self._settings.header_pass,
-                    declared_inputs=self._inputs,
-                )
+                asked = await self._decode(body, sid)
                 reply = await self._backend.once(asked.call)
             answer = codec.encode_reply(reply, sid, asked.expectations)
         except TimeoutError:
@@ -174,6 +172,18 @@ class HttpApi:
             return await request.read()
         except web.HTTPRequestEntityTooLarge:
             raise too_large from None
+
+    async def _decode(self, body: bytes, sid: str) -> codec.Request:
+        decode = partial(
+            codec.decode_request,
+            body,
+            sid=sid,
+            header_pass=self._settings.header_pass,
+            declared_inputs=self._inputs,
+        )
+        if len(body) <= DECODED_AT_ONCE_BYTES:
+            return decode()
+        return await asyncio.get_running_loop().run_in_executor(None, decode)
 
     def _failed(self, error: CallError, sid: str) -> web.Response:
         status = error.status

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 SERVER_NAME: Final = "aiges-loader"
 BACKLOG: Final = 1024
+LINGERING_S: Final = 2.0
+"""How long we read on after refusing a body: hanging up at once could take the answer with it."""
+
 FIRST_REQUEST_S: Final = 1.0
 """When the door closes: how long somebody who has just come in may take to speak."""
 
@@ -101,6 +104,7 @@ class _Connections(web.Server):
             request_factory=self._request,
             handler_cancellation=True,
             keepalive_timeout=limits.idle_timeout_s or A_WEEK_S,
+            lingering_time=LINGERING_S,
             auto_decompress=False,  # the protocol has no compressed bodies
             access_log=None,
         )

@@ -1,6 +1,13 @@
 """Take the addresses that clients use, or say which one cannot be had."""
 
+import logging
 import socket
+
+import psutil
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
 
 
 class ListenError(Exception):
@@ -39,3 +46,23 @@ def bind(host: str, port: int, *, what: str, key: str) -> socket.socket:
         listener.close()
         raise ListenError(what, address, key, error.strerror or str(error)) from None
     return listener
+
+
+def own_address(netcard: str) -> str:
+    """Return the IPv4 address of a network interface, or, for "", of this machine's name.
+
+    A name that does not resolve, as in some containers, gives the loopback address and a warning.
+
+    Raises:
+        ListenError: There is no such interface, or it has no IPv4 address.
+    """
+    if netcard:
+        for address in psutil.net_if_addrs().get(netcard, ()):
+            if address.family is socket.AF_INET:
+                return str(address.address)
+        raise ListenError("gRPC", netcard, "netcard", "no such interface with an IPv4 address")
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError as error:
+        log.warning("this machine's name does not resolve (%s); gRPC stays local", error)
+        return LOOPBACK

@@ -30,6 +30,9 @@ SHUTDOWN_RPC_S: Final = 1.0
 OFFERED_VERSIONS: Final = (1,)
 """The application protocol versions that we speak to workers."""
 
+SHORT_PAUSE_S: Final = 0.5
+"""A restart delay up to this is worth waiting for: calls take it for part of the start."""
+
 DEATH_NOTICE_S: Final = 0.2
 """A dying worker's connection breaks a moment before its exit is seen; so long we wait for that."""
 
@@ -155,7 +158,7 @@ class Worker:
         # READY but mute: it has just died, and what follows is decided in a moment.
         if self.state in COMING or self.state in (State.STOPPED, State.READY):
             return True
-        return self.state is State.BACKOFF and self._restart_delay_s == 0.0
+        return self.state is State.BACKOFF and self._restart_delay_s <= SHORT_PAUSE_S
 
     def load(self) -> Load:
         """Return what the choice among workers needs."""
