@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from aiges_loader.config import LoaderConfig
+from aiges_loader.exit_status import ExitStatus
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.http_api import HttpApi, HttpSettings
 from aiges_loader.frontend.http_server import HttpLimits, HttpServer
@@ -14,15 +15,16 @@ from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.socket_dir import socket_dir
-from aiges_loader.pool.worker import WorkerSpec, first_of
+from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.worker_environ import worker_environ
+from aiges_loader.pool.worker_spec import WorkerSpec
 
 GRPC_STOP_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
-async def serve(config: LoaderConfig, stop: asyncio.Event) -> int:
+async def serve(config: LoaderConfig, stop: asyncio.Event) -> ExitStatus:
     """Serve until `stop` or until the workers cannot be kept alive; return the exit status.
 
     Cancelling stops without waiting for calls.
@@ -66,9 +68,9 @@ async def serve(config: LoaderConfig, stop: asyncio.Event) -> int:
             pool.stop()
     if pool.failed.done():
         log.error("%s", pool.failed.result())
-        return 1
+        return ExitStatus.FAILED
     log.info("stopped")
-    return 0
+    return ExitStatus.OK
 
 
 async def _describe(pool: Pool, api: HttpApi) -> None:

@@ -10,23 +10,17 @@ import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 from aiges_loader import flags, logs
 from aiges_loader.config import (
-    DEFAULT_NAME,
     ConfigError,
     LoaderConfig,
     LogLevel,
     PluginMode,
-    load,
-    locate,
+    load_given,
     write_default,
 )
-
-OK: Final = 0
-FAILED: Final = 1
-USAGE: Final = 2
+from aiges_loader.exit_status import ExitStatus
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +39,9 @@ def main() -> None:
         sys.stderr.write(f"{error}\n")
         if error.show_flags:
             sys.stderr.write(flags.flags_text(program.name))
-        sys.exit(USAGE)
+        sys.exit(ExitStatus.USAGE)
     except ConfigError as error:
         sys.exit(_refused(error))
-
-
-def config_of(given: str | None, *, service: str, inline_defaults: str = "") -> LoaderConfig:
-    """Find and read the configuration that `-c`, `-s` and `-dc` mean; raise `ConfigError`."""
-    path = Path(DEFAULT_NAME) if given is None else locate(given, program=Path(sys.argv[0]))
-    return load(path, service=service, environ=os.environ, inline_defaults=inline_defaults)
 
 
 def _obey(invocation: flags.Invocation, program: Path) -> int:
@@ -72,14 +60,20 @@ def _obey(invocation: flags.Invocation, program: Path) -> int:
 
             return write_demo(os.environ.get("AIGES_PLUGIN_MODE", "python"))
         case flags.Serve():
-            return _serve(invocation)
-    return OK
+            return _serve(invocation, program)
+    return ExitStatus.OK
 
 
-def _serve(asked: flags.Serve) -> int:
+def _serve(asked: flags.Serve, program: Path) -> int:
     if asked.config is None:
         write_default()
-    config = config_of(asked.config, service=asked.service, inline_defaults=asked.inline_defaults)
+    config = load_given(
+        asked.config,
+        program=program,
+        service=asked.service,
+        environ=os.environ,
+        inline_defaults=asked.inline_defaults,
+    )
     debug = config.log.level is LogLevel.DEBUG
     logs.set_up_console(logging.DEBUG if debug else logging.INFO)
     logs.set_up_file(config.log)
@@ -90,7 +84,7 @@ def _serve(asked: flags.Serve) -> int:
             "C plugins (libwrapper.so) are not supported yet; "
             "set AIGES_PLUGIN_MODE=python to serve a wrapper.py"
         )
-        return FAILED
+        return ExitStatus.FAILED
     if config.process.numa_cpus is not None:
         os.sched_setaffinity(0, config.process.numa_cpus)
     return _run(config)
@@ -122,14 +116,14 @@ def _run(config: LoaderConfig) -> int:
         try:
             return await serving
         except asyncio.CancelledError:
-            return OK
+            return ExitStatus.OK
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             return runner.run(until_told())
         except ListenError as error:
             log.error("%s", error)  # noqa: TRY400 - it says all there is to say
-            return FAILED
+            return ExitStatus.FAILED
 
 
 def _refused(error: ConfigError) -> int:
@@ -137,4 +131,4 @@ def _refused(error: ConfigError) -> int:
         sys.stderr.write(f"warning: {warning}\n")
     for finding in error.findings:
         sys.stderr.write(f"error: {finding}\n")
-    return FAILED
+    return ExitStatus.FAILED

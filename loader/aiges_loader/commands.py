@@ -1,13 +1,14 @@
 """Sub-commands, which AIservice does not have."""
 
 import json
+import os
 import sys
+from pathlib import Path
 
 import click
 
-from aiges_loader import cli
-from aiges_loader.config import DEFAULT_NAME, ConfigError
-from aiges_loader.config.findings import Finding
+from aiges_loader.config import DEFAULT_NAME, ConfigError, Finding, load_given
+from aiges_loader.exit_status import ExitStatus
 from aiges_loader.flags import DEFAULT_SERVICE
 
 
@@ -33,7 +34,8 @@ def check(config: str, service: str, *, as_json: bool) -> None:
     errors: tuple[Finding, ...] = ()
     notes: tuple[Finding, ...] = ()
     try:
-        loaded = cli.config_of(config, service=service)
+        program = Path(sys.argv[0])
+        loaded = load_given(config, program=program, service=service, environ=os.environ)
         warnings, notes = loaded.warnings, loaded.notes
     except ConfigError as error:
         errors, warnings = error.findings, error.warnings
@@ -42,7 +44,7 @@ def check(config: str, service: str, *, as_json: bool) -> None:
         click.echo(json.dumps({kind: [_as_json(f) for f in fs] for kind, fs in found.items()}))
     else:
         _print(found, config)
-    sys.exit(cli.FAILED if errors else cli.OK)
+    sys.exit(ExitStatus.FAILED if errors else ExitStatus.OK)
 
 
 def _as_json(finding: Finding) -> dict[str, object]:

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from aiges_loader.exit_status import ExitStatus
+
 MODES: Final = ("", "python")
 
 
@@ -21,18 +23,18 @@ def write_demo(mode: str, directory: Path = Path()) -> int:
     if mode not in MODES:
         sys.stdout.write(f"Not support this mode. {mode} \n")
         sys.stdout.write("Please use `export AIGES_PLUGIN_MODE=python` \n")
-        return 0
+        return ExitStatus.OK
     sample = _sample()
     files = [path for path in sorted(sample.rglob("*")) if path.is_file()]
     wanted = [path.relative_to(sample) for path in files if "__pycache__" not in path.parts]
     if taken := [str(path) for path in wanted if (directory / path).exists()]:
         sys.stderr.write(f"not overwritten, nothing written: {', '.join(taken)}\n")
-        return 1
+        return ExitStatus.FAILED
     for path in wanted:
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(sample / path, directory / path)
     sys.stdout.write("Serve it with: aiges-loader -m 0\n")
-    return 0
+    return ExitStatus.OK
 
 
 def _sample() -> Path:

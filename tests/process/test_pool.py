@@ -22,7 +22,7 @@ from aiges_loader.errors import (
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.restart import RestartPolicy
-from aiges_loader.pool.worker import WorkerSpec
+from aiges_loader.pool.worker_spec import WorkerSpec
 from support.waiting import dies_within, open_fds, until
 
 FAKE = str(Path(__file__).resolve().parents[1] / "support" / "fake_worker.py")
@@ -404,3 +404,12 @@ async def test_lives_leave_no_file_descriptors_behind(tmp_path: Path) -> None:
             await until(lambda n=restarts: pool.workers[0].restarts > n, "the restart")
             await ready(pool)
         assert open_fds() <= before + 1
+
+
+async def test_a_failed_start_is_not_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with running(make("dies", tmp_path)) as pool:
+        await pool.failed
+    assert sum("worker started" in message for message in caplog.messages) == 1

@@ -3,7 +3,7 @@
 from aiges_loader.config.environment import plugin_mode
 from aiges_loader.config.files import DEFAULT_NAME, default_text, locate, write_default
 from aiges_loader.config.findings import ConfigError, Finding, Place
-from aiges_loader.config.loading import load
+from aiges_loader.config.loading import load, load_given
 from aiges_loader.config.values import (
     AigesConfig,
     GiveUp,
@@ -40,6 +40,7 @@ __all__ = [
     "WebSocketConfig",
     "default_text",
     "load",
+    "load_given",
     "locate",
     "plugin_mode",
     "write_default",

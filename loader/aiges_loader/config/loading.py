@@ -7,7 +7,7 @@ from pathlib import Path
 from aiges_loader.config.addresses import is_ipv6, listen_address
 from aiges_loader.config.document import parse_document
 from aiges_loader.config.environment import process_config
-from aiges_loader.config.files import read_text
+from aiges_loader.config.files import DEFAULT_NAME, locate, read_text
 from aiges_loader.config.findings import ConfigError, Finding
 from aiges_loader.config.keys import DEFAULT_COMMAND, KEYS, SERVICE
 from aiges_loader.config.machine import usable_cpus
@@ -81,6 +81,23 @@ def load(
     if settings.errors:
         raise ConfigError(_in_order(settings.errors), warnings)
     return replace(config, warnings=warnings, notes=_in_order(settings.notes))
+
+
+def load_given(
+    name: str | None,
+    *,
+    program: Path,
+    service: str,
+    environ: Mapping[str, str],
+    inline_defaults: str = "",
+) -> LoaderConfig:
+    """Find the file that `-c` names, None for the default one, and read it; see `load`.
+
+    Raises:
+        ConfigError: There is no such file, or as `load`.
+    """
+    path = Path(DEFAULT_NAME) if name is None else locate(name, program=program)
+    return load(path, service=service, environ=environ, inline_defaults=inline_defaults)
 
 
 def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -7,16 +7,11 @@ from typing import Final
 
 import grpc
 
-from aiges_loader.calls import Call, Datum, Reply
-from aiges_loader.errors import (
-    BodyTooLargeError,
-    CallError,
-    WorkerDiedError,
-    WrapperError,
-    WrapperFailedError,
-)
+from aiges_loader.calls import Call, Reply
+from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
+from aiges_loader.pool import messages
 from aiges_loader.pool.process import Stream
-from aiges_wire.codes import BEGUN_METADATA_KEY, WRAPPER_ERROR_KEY, Code
+from aiges_wire.codes import BEGUN_METADATA_KEY, Code
 from aiges_wire.handshake import Handshake
 from aiges_wire.pb import (
     aiges_inner_pb2 as pb,
@@ -132,7 +127,7 @@ class WorkerClient:
         try:
             reply = await stub.Check(request, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
-            raise WorkerCallError(f"health check: {_brief(error)}") from None
+            raise WorkerCallError(f"health check: {messages.brief(error)}") from None
         if reply.status != health_pb2.HealthCheckResponse.SERVING:
             raise WorkerCallError(f"health check: status {reply.status}, expected SERVING")
 
@@ -142,7 +137,7 @@ class WorkerClient:
         try:
             reply = await self._wrapper.wrapperInit(request, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
-            raise WorkerCallError(f"wrapperInit: {_brief(error)}") from None
+            raise WorkerCallError(f"wrapperInit: {messages.brief(error)}") from None
         if reply.ret != 0:
             raise InitFailedError(reply.ret)
 
@@ -151,7 +146,7 @@ class WorkerClient:
         try:
             reply = await self._wrapper.wrapperSchema(pb.SvcId(serviceId=service))
         except grpc.aio.AioRpcError as error:
-            raise WorkerCallError(f"wrapperSchema: {_brief(error)}") from None
+            raise WorkerCallError(f"wrapperSchema: {messages.brief(error)}") from None
         return str(reply.data)
 
     async def once(self, call: Call, on_done: Callable[[], None]) -> Reply:
@@ -216,7 +211,7 @@ class WorkerClient:
             async for message in stream:
                 self._answered(message)
         except grpc.aio.AioRpcError as error:
-            return f"the stream of results broke: {_brief(error)}"
+            return f"the stream of results broke: {messages.brief(error)}"
         return "the worker ended the stream of results"
 
     async def _read_output(self) -> None:
@@ -246,32 +241,32 @@ class WorkerClient:
             log.debug("answer for unknown call tag=%s", message.tag)
             return
         if message.ret != 0:
-            self._fail(message.tag, _error(message))
+            self._fail(message.tag, messages.error_of(message))
             return
         if not message.list:  # an answer without data is no answer
             self._fail(message.tag, WrapperFailedError("the wrapper answered without any output"))
             return
         if not pending.answer.done():
-            pending.answer.set_result(Reply(tuple(_datum(item) for item in message.list)))
+            pending.answer.set_result(messages.reply_of(message))
         self._finish(message.tag)
 
     async def _send(self, call: Call) -> None:
         """Run the RPC of one call. Its reply says at most that there will be no answer."""
-        rpc = self._wrapper.wrapperOnceExec(_request(call))
+        rpc = self._wrapper.wrapperOnceExec(messages.request_of(call))
         try:
             if self._tells_beginnings and _says_begun(await rpc.initial_metadata()):
                 self._has_begun(call.sid)
             reply = await rpc
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                self._fail(call.sid, _rpc_error(error))
+                self._fail(call.sid, messages.rpc_error(error))
             # Unavailable: the connection is gone, and whoever notices why ends all calls with it.
             return
         pending = self._pending.get(call.sid)
         if pending is None:
             return
         if reply.ret != 0:
-            self._fail(call.sid, _error(reply))
+            self._fail(call.sid, messages.error_of(reply))
         elif pending.abandoned:
             self._finish(call.sid)
         else:
@@ -301,44 +296,3 @@ async def _silence() -> AsyncIterator[pb.Request]:
 
 def _says_begun(metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
     return any(key == BEGUN_METADATA_KEY for key, _ in metadata or ())
-
-
-def _request(call: Call) -> pb.Request:
-    return pb.Request(
-        tag=call.sid,
-        params=call.params,
-        list=[
-            pb.RequestData(
-                key=datum.key,
-                data=datum.data,
-                len=len(datum.data),
-                type=datum.type,
-                status=datum.status,
-                desc=datum.desc,
-            )
-            for datum in call.inputs
-        ],
-    )
-
-
-def _datum(item: pb.ResponseData) -> Datum:
-    return Datum(item.key, item.data, item.type, item.status, dict(item.desc))
-
-
-def _error(message: pb.Response) -> CallError:
-    """Read a Response whose `ret` is not 0; our worker adds the text, others do not."""
-    text = next((item.data for item in message.list if item.key == WRAPPER_ERROR_KEY), b"")
-    words = text.decode("utf-8", "replace")
-    if message.ret == Code.EXEC_FAILED:
-        return WrapperFailedError(words or "the wrapper returned no answer")
-    return WrapperError(message.ret, words or f"wrapper error {message.ret}")
-
-
-def _rpc_error(error: grpc.aio.AioRpcError) -> CallError:
-    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return BodyTooLargeError(f"the worker does not take it: {error.details()}")
-    return WrapperFailedError(_brief(error))
-
-
-def _brief(error: grpc.aio.AioRpcError) -> str:
-    return f"{error.code().name}: {error.details()}"

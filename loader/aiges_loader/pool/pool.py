@@ -11,7 +11,8 @@ from aiges_loader.pool.client import NotBegunError
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.turnstile import Turnstile
-from aiges_loader.pool.worker import Death, Worker, WorkerSpec
+from aiges_loader.pool.worker import Worker
+from aiges_loader.pool.worker_spec import Death, WorkerSpec
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Pool:
             worker.stop()
 
     def fail(self, reason: str) -> None:
-        """Give up, for a reason that the first to give one has seen."""
+        """Give up; of several reasons the first counts."""
         if not self.failed.done():
             self.failed.set_result(reason)
 
@@ -203,6 +204,7 @@ class Pool:
             for worker in workers:
                 if death := _final_death(worker):
                     self.fail(f"the worker did not start: {death.reason}")
+                    self.stop()
                     return
         if not self._keep_probing and all(worker.state is State.FAILED for worker in workers):
             reasons = "; ".join(sorted({w.death.reason for w in workers if w.death}))

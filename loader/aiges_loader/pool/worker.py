@@ -4,10 +4,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from aiges_loader import logs
 from aiges_loader.calls import Call, Reply
@@ -16,8 +14,10 @@ from aiges_loader.pool.client import WorkerCallError, WorkerClient
 from aiges_loader.pool.lifecycle import COMING, Event, State, advance
 from aiges_loader.pool.process import Stream, WorkerProcess
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
+from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
-from aiges_wire import handshake, worker_env
+from aiges_loader.pool.worker_spec import Death, WorkerSpec
+from aiges_wire import handshake
 
 FINI_LIMIT_S: Final = 5.0
 """How long wrapperFini may take; told to our worker, and given to any other before SIGTERM."""
@@ -39,50 +39,6 @@ DEATH_NOTICE_S: Final = 0.2
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSpec:
-    """Everything about a worker that does not change from one start to the next.
-
-    Attributes:
-        command: Program and arguments.
-        environ: The whole environment, without what the handshake adds.
-        socket_dir: Where the worker puts its socket; ours, private, removed by us.
-        service: Its name, for wrappers that do not name themselves.
-        wrapper_config: For wrapperInit.
-        concurrency: Calls at once.
-        start_timeout_s: From the start of the process to the answer of its first health check.
-        init_timeout_s: For wrapperInit; None is no limit.
-        drain_timeout_s: For the calls it has, when it is asked to stop.
-    """
-
-    command: tuple[str, ...]
-    environ: Mapping[str, str]
-    socket_dir: Path
-    service: str
-    wrapper_config: Mapping[str, str]
-    concurrency: int
-    start_timeout_s: float
-    init_timeout_s: float | None
-    drain_timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Death:
-    """How the last process of a slot ended, for reports.
-
-    Attributes:
-        reason: One line: what happened.
-        by_signal: A signal ended it before it was ready: nothing its next start would repeat.
-        was_ready: It had taken calls.
-        tail: The last lines that it wrote.
-    """
-
-    reason: str
-    by_signal: bool
-    was_ready: bool
-    tail: tuple[str, ...] = field(repr=False)
 
 
 class WorkerStartError(Exception):
@@ -261,24 +217,13 @@ class Worker:
         self._move(Event.EXITED)
 
     def _spawn(self) -> WorkerProcess:
-        spec = self._spec
-        environ = {
-            **{n: v for n, v in spec.environ.items() if not n.startswith(handshake.ENV_PREFIX)},
-            handshake.COOKIE_KEY: handshake.COOKIE_VALUE,
-            handshake.ENV_MIN_PORT: "10000",
-            handshake.ENV_MAX_PORT: "25000",
-            handshake.ENV_VERSIONS: ",".join(str(version) for version in OFFERED_VERSIONS),
-            handshake.ENV_SOCKET_DIR: str(spec.socket_dir),
-            worker_env.CONCURRENCY: str(spec.concurrency),
-            worker_env.STOP_GRACE: str(FINI_LIMIT_S),
-            worker_env.DRAINED_STDOUT: "1",
-        }
         readers = {stream: LogReader() for stream in Stream}
 
         def on_line(stream: Stream, line: bytes) -> None:
             self._log_line(readers[stream], stream, line)
 
-        return WorkerProcess.spawn(spec.command, environ, on_line)
+        environ = self._spec.handshake_environ(OFFERED_VERSIONS, stop_grace_s=FINI_LIMIT_S)
+        return WorkerProcess.spawn(self._spec.command, environ, on_line)
 
     async def _life(self, process: WorkerProcess) -> str:
         """Start, serve, drain; return why the process must end if it does not by itself."""
@@ -395,23 +340,3 @@ class Worker:
     def _move(self, event: Event) -> None:
         self.state = advance(self.state, event)
         self.on_change()
-
-
-async def first_of(
-    *waits: asyncio.Future[Any] | Coroutine[Any, Any, object], limit_s: float | None = None
-) -> None:
-    """Return when the first of `waits` does, or after `limit_s` seconds.
-
-    Coroutines that have not finished are cancelled, and awaited; futures are left alone.
-    """
-    waiting = {
-        wait if isinstance(wait, asyncio.Future) else asyncio.ensure_future(wait) for wait in waits
-    }
-    ours = waiting - set(waits)
-    try:
-        await asyncio.wait(waiting, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in ours:
-            task.cancel()
-        if ours:
-            await asyncio.wait(ours)

@@ -1,0 +1,62 @@
+"""Protobuf and gRPC, to and from what the rest of the supervisor speaks of. Pure."""
+
+import grpc
+
+from aiges_loader.calls import Call, Datum, Reply
+from aiges_loader.errors import (
+    BodyTooLargeError,
+    CallError,
+    WrapperError,
+    WrapperFailedError,
+)
+from aiges_wire.codes import WRAPPER_ERROR_KEY, Code
+from aiges_wire.pb import aiges_inner_pb2 as pb
+
+
+def request_of(call: Call) -> pb.Request:
+    """Make the message for a call."""
+    return pb.Request(
+        tag=call.sid,
+        params=call.params,
+        list=[
+            pb.RequestData(
+                key=datum.key,
+                data=datum.data,
+                len=len(datum.data),
+                type=datum.type,
+                status=datum.status,
+                desc=datum.desc,
+            )
+            for datum in call.inputs
+        ],
+    )
+
+
+def reply_of(message: pb.Response) -> Reply:
+    """Read an answer that carries data."""
+    return Reply(tuple(_datum(item) for item in message.list))
+
+
+def _datum(item: pb.ResponseData) -> Datum:
+    return Datum(item.key, item.data, item.type, item.status, dict(item.desc))
+
+
+def error_of(message: pb.Response) -> CallError:
+    """Read a Response whose `ret` is not 0; our worker adds the text, others do not."""
+    text = next((item.data for item in message.list if item.key == WRAPPER_ERROR_KEY), b"")
+    words = text.decode("utf-8", "replace")
+    if message.ret == Code.EXEC_FAILED:
+        return WrapperFailedError(words or "the wrapper returned no answer")
+    return WrapperError(message.ret, words or f"wrapper error {message.ret}")
+
+
+def rpc_error(error: grpc.aio.AioRpcError) -> CallError:
+    """Read the end of an RPC that did not go well though the worker lives."""
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return BodyTooLargeError(f"the worker does not take it: {error.details()}")
+    return WrapperFailedError(brief(error))
+
+
+def brief(error: grpc.aio.AioRpcError) -> str:
+    """Say in one line what gRPC said."""
+    return f"{error.code().name}: {error.details()}"

@@ -1,0 +1,75 @@
+"""What a worker is, and how one ended, as values."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from aiges_wire import handshake, worker_env
+
+MIN_PORT: Final = 10_000
+MAX_PORT: Final = 25_000
+"""The range in which a worker that listens on TCP chooses its port; go-plugin's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """Everything about a worker that does not change from one start to the next.
+
+    Attributes:
+        command: Program and arguments.
+        environ: The whole environment, without what the handshake adds.
+        socket_dir: Where the worker puts its socket; ours, private, removed by us.
+        service: Its name, for wrappers that do not name themselves.
+        wrapper_config: For wrapperInit.
+        concurrency: Calls at once.
+        start_timeout_s: From the start of the process to the answer of its first health check.
+        init_timeout_s: For wrapperInit; None is no limit.
+        drain_timeout_s: For the calls it has, when it is asked to stop.
+    """
+
+    command: tuple[str, ...]
+    environ: Mapping[str, str]
+    socket_dir: Path
+    service: str
+    wrapper_config: Mapping[str, str]
+    concurrency: int
+    start_timeout_s: float
+    init_timeout_s: float | None
+    drain_timeout_s: float
+
+    def handshake_environ(self, versions: Iterable[int], *, stop_grace_s: float) -> dict[str, str]:
+        """Return the environment of a new process, with our side of the handshake in it.
+
+        Args:
+            versions: The application protocol versions that we speak.
+            stop_grace_s: How long wrapperFini may take.
+        """
+        return {
+            **{n: v for n, v in self.environ.items() if not n.startswith(handshake.ENV_PREFIX)},
+            handshake.COOKIE_KEY: handshake.COOKIE_VALUE,
+            handshake.ENV_MIN_PORT: str(MIN_PORT),
+            handshake.ENV_MAX_PORT: str(MAX_PORT),
+            handshake.ENV_VERSIONS: ",".join(str(version) for version in versions),
+            handshake.ENV_SOCKET_DIR: str(self.socket_dir),
+            worker_env.CONCURRENCY: str(self.concurrency),
+            worker_env.STOP_GRACE: str(stop_grace_s),
+            worker_env.DRAINED_STDOUT: "1",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How the last process of a slot ended, for reports.
+
+    Attributes:
+        reason: One line: what happened.
+        by_signal: A signal ended it before it was ready: nothing its next start would repeat.
+        was_ready: It had taken calls.
+        tail: The last lines that it wrote.
+    """
+
+    reason: str
+    by_signal: bool
+    was_ready: bool
+    tail: tuple[str, ...] = field(repr=False)
