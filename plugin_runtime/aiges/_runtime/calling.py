@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from aiges._runtime import binding, convert, hclog, loading
 from aiges._runtime.describing import describe
 from aiges._runtime.schema import bare_schema
 from aiges.sdk import WrapperBase
-
-from aiges._runtime import binding, convert, hclog, loading
 from aiges_wire.codes import Code
 from aiges_wire.pb import aiges_inner_pb2 as pb
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from aiges.dto import DataListCls, DataListNode, Response, ResponseData
-
 from aiges_wire.codes import WRAPPER_ERROR_KEY, Code, DataStatus
 from aiges_wire.pb import aiges_inner_pb2 as pb
 

@@ -1,0 +1,1 @@
+"""Private to the worker: may change without notice to wrappers."""

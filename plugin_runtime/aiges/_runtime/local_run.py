@@ -1,0 +1,131 @@
+"""`python wrapper.py`: one request made of the declared test values, without a server."""
+
+import inspect
+import logging
+import queue
+from typing import TYPE_CHECKING, Any, Final
+
+from aiges import dto
+from aiges._runtime.declaration import declare
+from aiges.core.types import DataEnd, Once
+
+if TYPE_CHECKING:
+    from aiges.sdk import WrapperBase
+
+log = logging.getLogger("aiges.sdk")
+
+SID: Final = "test-111111"
+REMINDER_S: Final = 10.0
+"""How often a streaming run says what it still waits for."""
+
+
+class LocalRunError(Exception):
+    """The wrapper answered, but not as it must; the message says what it did."""
+
+
+def run_once(wrapper: "WrapperBase") -> bool:
+    """Initialise the wrapper and give it one request; return whether its answer is as it should be.
+
+    Problems are logged. After an exception `wrapperError(-1)` is called, as hosts may do.
+    """
+    try:
+        _initialise(wrapper)
+        response = wrapper.wrapperOnceExec(_parameters(wrapper), inputs(wrapper))
+        passed = wrapper.check_resp(response)
+        if passed and response.error_code:
+            text = wrapper.wrapperError(response.error_code)
+            log.info("the wrapper answers with error %s: %r", response.error_code, text)
+    except Exception as error:  # whatever user code raises
+        return _failed(wrapper, error)
+    if passed:
+        log.info("wrapperOnceExec works")
+    else:
+        log.error("Sorry, this answer is not as it should be; see above")
+    return passed
+
+
+def run_stream(wrapper: "WrapperBase") -> bool:
+    """Initialise the wrapper, open a session, write one request, wait for the end of its results.
+
+    Problems are logged. A wrapper that never sends an end is waited for until it is interrupted.
+    """
+    dto.init_rq()
+    try:
+        _initialise(wrapper)
+        created = wrapper.wrapperCreate(_parameters(wrapper), SID)
+        handle = getattr(created, "handle", created)
+        code = getattr(created, "error_code", 0)
+        if code or not isinstance(handle, str) or not handle:
+            raise LocalRunError(f"wrapperCreate gave handle {handle!r}, error code {code}")  # noqa: TRY301
+        written = _write(wrapper, handle, inputs(wrapper))
+        if written != 0:
+            raise LocalRunError(f"wrapperWrite returned {written!r}; 0 says all is well")  # noqa: TRY301
+        return _await_end(wrapper)
+    except Exception as error:  # whatever user code raises
+        return _failed(wrapper, error)
+
+
+def inputs(wrapper: "WrapperBase") -> dto.DataListCls:
+    """Make a request's inputs of the declared test values."""
+    wrapper._parse_inputs()
+    declared = declare(wrapper).inputs
+    request = dto.DataListCls()
+    for key, value in wrapper.inputs_test_values.items():
+        node = dto.DataListNode()
+        node.key, node.data, node.len = key, value, len(value)
+        if key in declared:
+            node.type = declared[key].data_type
+        request.list.append(node)
+    return request
+
+
+def _parameters(wrapper: "WrapperBase") -> dict[str, Any]:
+    wrapper._parse_params()
+    return {"sid": SID, **wrapper.params_test_values}
+
+
+def _initialise(wrapper: "WrapperBase") -> None:
+    returned = wrapper.wrapperInit(dict(wrapper.config))
+    if returned != 0:
+        raise LocalRunError(f"wrapperInit returned {returned!r}; 0 says all is well")
+
+
+def _write(wrapper: "WrapperBase", handle: str, request: dto.DataListCls) -> object:
+    """Call wrapperWrite with the sid if it takes one; older and newer wrappers differ in that."""
+    arguments = (handle, request, SID)
+    try:
+        inspect.signature(wrapper.wrapperWrite).bind(*arguments)
+    except TypeError:
+        return wrapper.wrapperWrite(*arguments[:2])
+    return wrapper.wrapperWrite(*arguments)
+
+
+def _await_end(wrapper: "WrapperBase") -> bool:
+    while True:
+        # Looked up anew: wrapperInit may have made another queue.
+        results = dto.result_Queue or dto.init_rq()
+        try:
+            response = results.get(timeout=REMINDER_S)
+        except queue.Empty:
+            log.info("still waiting for a result whose status is %d (DataEnd)", DataEnd)
+            continue
+        if response.error_code:
+            text = wrapper.wrapperError(response.error_code)
+            log.error("the session ends with error %s: %r", response.error_code, text)
+            return False
+        if any(item.status in (DataEnd, Once) for item in response.list):
+            log.info("the session is complete")
+            return True
+
+
+def _failed(wrapper: "WrapperBase", error: Exception) -> bool:
+    if isinstance(error, LocalRunError):
+        log.error("%s", error)
+    else:
+        log.error("the wrapper raised:", exc_info=error)
+    try:
+        if text := wrapper.wrapperError(-1):
+            log.error("wrapperError(-1) says: %s", text)
+    except Exception:
+        log.exception("wrapperError(-1) raised:")
+    return False

@@ -1,0 +1,1 @@
+"""Holds `aiges.concurrent.fixpool`."""

@@ -1,0 +1,1 @@
+"""Constants that wrappers star-import."""
