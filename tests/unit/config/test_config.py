@@ -184,12 +184,14 @@ strategy = 2
         "[aiges] gesMock",
         "[aiges] sessMode",
         "[aiges] numaNode",
+        "[aiges] realTimeRlt",
         "[aiges] sub",
         "[aiges] asyncMode",
         "[auth]",
         "[resource]",
         "[elog]",
         "[log] async",
+        "[fc] ttl",
     ]
     assert config.limits.session_ttl_s == 10
     assert config.wrapper["resource./msp/resource/one"] == "a"
