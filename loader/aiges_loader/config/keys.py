@@ -199,7 +199,9 @@ _POOL = (
     _seconds("pool", "backoffMax", 30.0, low=0.001),
     _seconds("pool", "stableAfter", 10.0),
     _text("pool", "giveUp", "exit", "exit", "stay"),
-    *_planned("pool", heartbeat=1, hangTimeout=180, minReady=1, retryOnCrash=False),
+    _seconds("pool", "heartbeat", 1.0, low=0.05),
+    _seconds("pool", "hangTimeout", 180.0),
+    *_planned("pool", minReady=1, retryOnCrash=False),
     *_planned("pool", maxRequests=0, maxRssMb=0, maxAge=0),
     *_planned("pool", gpus=[], cpus=[], nice=0, env={}, rlimits={}),
 )
