@@ -5,7 +5,7 @@ import logging
 import os
 from pathlib import Path
 
-from aiges_loader.config import LoaderConfig
+from aiges_loader.config import GiveUp, LoaderConfig
 from aiges_loader.exit_status import ExitStatus
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.http_api import HttpApi, HttpSettings
@@ -13,10 +13,11 @@ from aiges_loader.frontend.http_server import HttpLimits, HttpServer
 from aiges_loader.frontend.listening import bind, own_address
 from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.pool.hang import HangPolicy
-from aiges_loader.pool.pool import Pool
+from aiges_loader.pool.pool import Pool, PoolPlan
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.socket_dir import socket_dir
 from aiges_loader.pool.waiting import first_of
+from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker_environ import worker_environ
 from aiges_loader.pool.worker_spec import WorkerSpec
 
@@ -47,7 +48,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event) -> ExitStatus:
         )
     )
     with socket_dir() as folder:
-        pool = _pool(config, folder)
+        pool = Pool(pool_plan(config, folder))
         api = HttpApi(pool, _http_settings(config))
         server = HttpServer(listener, api.handle, _http_limits(config))
         async with asyncio.TaskGroup() as tasks:
@@ -89,11 +90,12 @@ async def _report_health(pool: Pool, grpc_api: GrpcApi) -> None:
     """Keep the gRPC health service honest."""
     while True:
         pool.readiness_changed.clear()
-        await grpc_api.set_ready(ready=pool.ready_workers > 0)
+        await grpc_api.set_ready(ready=pool.is_ready)
         await pool.readiness_changed.wait()
 
 
-def _pool(config: LoaderConfig, folder: Path) -> Pool:
+def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
+    """Say what the pool is to be; its workers' sockets go to `folder`."""
     settings = config.pool
     command = config.aiges.python_plugin_cmd
     spec = WorkerSpec(
@@ -107,6 +109,7 @@ def _pool(config: LoaderConfig, folder: Path) -> Pool:
         init_timeout_s=settings.init_timeout_s,
         drain_timeout_s=settings.drain_timeout_s,
         hang=HangPolicy(settings.heartbeat_s, settings.hang_timeout_s),
+        wear=WearPolicy(settings.max_requests, settings.max_rss_bytes, settings.max_age_s),
     )
     policy = RestartPolicy(
         max_restarts=settings.max_restarts,
@@ -115,15 +118,16 @@ def _pool(config: LoaderConfig, folder: Path) -> Pool:
         backoff_max_s=settings.backoff_max_s,
         stable_after_s=settings.stable_after_s,
     )
-    return Pool(
-        spec,
-        policy,
+    return PoolPlan(
+        spec=spec,
+        policy=policy,
         size=settings.workers,
         licences=config.limits.max_licences,
         queue=settings.queue,
         queue_timeout_s=settings.queue_timeout_s,
         restart_wait_s=settings.restart_wait_s,
-        keep_probing=settings.give_up == "stay",
+        keep_probing=settings.give_up is GiveUp.STAY,
+        min_ready=settings.min_ready,
     )
 
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,14 @@ from aiges_loader.errors import (
 )
 from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.lifecycle import State
-from aiges_loader.pool.pool import Pool
+from aiges_loader.pool.pool import Pool, PoolPlan
 from aiges_loader.pool.restart import RestartPolicy
+from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker_spec import WorkerSpec
 from support.waiting import dies_within, open_fds, until
 
 FAKE = str(Path(__file__).resolve().parents[1] / "support" / "fake_worker.py")
+FRESH = WearPolicy(None, None, None)
 QUICK = RestartPolicy(max_restarts=4, backoff_min_s=0.01, backoff_max_s=0.02)
 
 
@@ -45,7 +48,28 @@ def make(
     policy: RestartPolicy = QUICK,
     keep_probing: bool = False,
     hang_timeout_s: float | None = None,
+    wear: WearPolicy = FRESH,
 ) -> Pool:
+    return Pool(plan_for(**locals()))
+
+
+def plan_for(
+    mode: str,
+    folder: Path,
+    *,
+    workers: int,
+    licences: int,
+    queue: int,
+    concurrency: int,
+    start_timeout_s: float,
+    init_timeout_s: float | None,
+    drain_timeout_s: float,
+    restart_wait_s: float,
+    policy: RestartPolicy,
+    keep_probing: bool,
+    hang_timeout_s: float | None,
+    wear: WearPolicy,
+) -> PoolPlan:
     spec = WorkerSpec(
         command=(sys.executable, FAKE, mode),
         environ=os.environ,
@@ -57,16 +81,18 @@ def make(
         init_timeout_s=init_timeout_s,
         drain_timeout_s=drain_timeout_s,
         hang=HangPolicy(heartbeat_s=0.1, hang_timeout_s=hang_timeout_s),
+        wear=wear,
     )
-    return Pool(
-        spec,
-        policy,
+    return PoolPlan(
+        spec=spec,
+        policy=policy,
         size=workers,
         licences=licences,
         queue=queue,
         queue_timeout_s=None,
         restart_wait_s=restart_wait_s,
         keep_probing=keep_probing,
+        min_ready=1,
     )
 
 
@@ -223,12 +249,7 @@ async def test_a_worker_that_cannot_begin_fails_the_start(
 async def test_a_command_that_cannot_run_fails_the_start(tmp_path: Path) -> None:
     pool = make("serves", tmp_path)
     for worker in pool.workers:
-        worker._spec = WorkerSpec(
-            **{
-                **{name: getattr(worker._spec, name) for name in worker._spec.__slots__},
-                "command": ("/nonexistent/worker",),
-            }
-        )
+        worker._spec = replace(worker._spec, command=("/nonexistent/worker",))
     async with running(pool):
         assert "cannot run /nonexistent/worker: No such file" in await pool.failed
 
@@ -442,3 +463,72 @@ async def test_a_worker_that_is_busy_but_alive_is_left_alone(tmp_path: Path) -> 
         for number in range(4):
             await pool.once(call("sleep 0.4", str(number)))
         assert await pid_of(pool) == pid
+
+
+async def test_a_worker_is_replaced_before_it_goes_and_no_call_notices(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        pid = await pid_of(pool)
+        slow = asyncio.create_task(pool.once(call("sleep 0.5", "slow")))
+        await until(lambda: pool.workers[0].running == 1, "the call to begin")
+        replacing = asyncio.create_task(pool.restart(1))
+        while not replacing.done():
+            assert pool.ready_workers >= 1
+            assert (await pool.once(call("echo", "while"))).outputs
+        assert await replacing
+        assert await pid_of(pool) != pid
+        assert (await slow).outputs  # the old worker finished it
+        await until(lambda: len(pool.workers) == 1, "the old worker to go")
+        assert pool.workers[0].restarts == 0
+        assert dies_within(pid, 1.0)
+
+
+async def test_a_replacement_that_does_not_start_leaves_the_old_worker(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        pid = await pid_of(pool)
+        bad = replace(pool.plan, spec=replace(pool.plan.spec, command=("false",)))
+        assert not await pool.reload(bad)
+        assert pool.plan.spec.command != ("false",)
+        await until(lambda: len(pool.workers) == 1, "the failed one to go")
+        assert await pid_of(pool) == pid
+        assert not pool.failed.done()
+
+
+async def test_a_reload_brings_more_workers_and_fewer(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path)) as pool:
+        await ready(pool)
+        assert await pool.reload(replace(pool.plan, size=3, licences=2))
+        await ready(pool, 3)
+        async with asyncio.TaskGroup() as tasks:
+            for sid in "ab":
+                tasks.create_task(pool.once(call("sleep 0.2", sid)))
+            await until(lambda: pool.calls == 2, "two calls")
+            with pytest.raises(NoLicenceError):
+                await pool.once(call("echo", "c"))
+        assert await pool.reload(replace(pool.plan, size=1))
+        await until(lambda: len(pool.workers) == 1, "the others to go")
+        assert (await pool.once(call("echo"))).outputs
+
+
+async def test_a_worker_that_has_served_enough_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiges_loader.pool.pool.WEAR_PERIOD_S", 0.02)
+    async with running(make("serves", tmp_path, wear=WearPolicy(3, None, None))) as pool:
+        pid = await pid_of(pool)
+        seen = {pid}
+        async with asyncio.timeout(20):
+            while len(seen) < 3:
+                seen.add(await pid_of(pool))
+        await until(lambda: dies_within(pid, 0.0), "the first one's end")
+
+
+async def test_a_worker_that_uses_too_much_memory_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aiges_loader.pool.pool.WEAR_PERIOD_S", 0.02)
+    pool = make("serves", tmp_path, wear=WearPolicy(None, 1 << 20, None))
+    async with running(pool):
+        pid = await pid_of(pool)
+        async with asyncio.timeout(20):
+            while await pid_of(pool) == pid:
+                await asyncio.sleep(0.02)

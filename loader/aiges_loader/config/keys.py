@@ -201,8 +201,11 @@ _POOL = (
     _text("pool", "giveUp", "exit", "exit", "stay"),
     _seconds("pool", "heartbeat", 1.0, low=0.05),
     _seconds("pool", "hangTimeout", 180.0),
-    *_planned("pool", minReady=1, retryOnCrash=False),
-    *_planned("pool", maxRequests=0, maxRssMb=0, maxAge=0),
+    _integer("pool", "minReady", 1, low=1),
+    _integer("pool", "maxRequests", 0),
+    _integer("pool", "maxRssMb", 0),
+    _seconds("pool", "maxAge", 0.0),
+    *_planned("pool", retryOnCrash=False),
     *_planned("pool", gpus=[], cpus=[], nice=0, env={}, rlimits={}),
 )
 

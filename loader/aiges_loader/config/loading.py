@@ -75,6 +75,7 @@ def load(
         warnings=(),
         notes=(),
     )
+    _check_together(config, settings)
     _refuse_tls(settings)
     survey(settings)
     warnings = _in_order(settings.warnings)
@@ -200,16 +201,23 @@ def _pool(settings: Settings, *, cpus: int) -> PoolConfig:
         stable_after_s=settings.number("pool", "stableAfter"),
         give_up=GiveUp(settings.text("pool", "giveUp")),
         heartbeat_s=settings.number("pool", "heartbeat"),
-        hang_timeout_s=_hang_timeout_s(settings),
+        hang_timeout_s=settings.number("pool", "hangTimeout") or None,
+        min_ready=settings.integer("pool", "minReady"),
+        max_requests=settings.integer("pool", "maxRequests") or None,
+        max_rss_bytes=settings.integer("pool", "maxRssMb") * _MIB or None,
+        max_age_s=settings.number("pool", "maxAge") or None,
     )
 
 
-def _hang_timeout_s(settings: Settings) -> float | None:
-    hang_timeout_s = settings.number("pool", "hangTimeout")
-    if 0 < hang_timeout_s < settings.number("http", "timeout"):
+def _check_together(config: LoaderConfig, settings: Settings) -> None:
+    """Look at values that are each fine by themselves but do not fit each other."""
+    pool, timeout_s = config.pool, config.http.timeout_s
+    if pool.min_ready > max(pool.workers, 1):
+        text = f"expected at most workers, which is {pool.workers}, got {pool.min_ready}"
+        settings.errors.append(settings.finding("pool", "minReady", text))
+    if pool.hang_timeout_s is not None and pool.hang_timeout_s < timeout_s:
         text = "is below [http] timeout: a worker may be replaced before its call is too late"
         settings.warnings.append(settings.finding("pool", "hangTimeout", text))
-    return hang_timeout_s or None
 
 
 def _http(settings: Settings) -> HttpConfig:

@@ -124,6 +124,13 @@ class PoolConfig:
         backoff_min_s: First pause before a restart; later ones double.
         backoff_max_s: Longest pause.
         stable_after_s: A worker ready for this long starts over with the pauses.
+        give_up: Once every worker has failed.
+        heartbeat_s: How often a worker is asked for a sign of life.
+        hang_timeout_s: Without one, or in one call, for this long: it hangs. None: never.
+        min_ready: So many workers must be ready for the service to be.
+        max_requests: After so many calls a worker is replaced. None: never.
+        max_rss_bytes: If it uses more memory. None: never.
+        max_age_s: After so long. None: never.
     """
 
     workers: int
@@ -142,6 +149,10 @@ class PoolConfig:
     give_up: GiveUp
     heartbeat_s: float
     hang_timeout_s: float | None
+    min_ready: int
+    max_requests: int | None
+    max_rss_bytes: int | None
+    max_age_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

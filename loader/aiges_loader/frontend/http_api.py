@@ -56,8 +56,8 @@ class Backend(Protocol):
     """What the routes need of the pool."""
 
     @property
-    def ready_workers(self) -> int:
-        """How many workers take calls."""
+    def is_ready(self) -> bool:
+        """Say whether enough workers take calls."""
 
     async def once(self, call: Call) -> Reply:
         """Run one call; raise `CallError`."""
@@ -211,7 +211,7 @@ class HttpApi:
         """Say that the loop turns, or whether calls are taken."""
         if path == "/livez":
             return web.Response(body=b"ok\n", headers=_PLAIN)
-        if self._backend.ready_workers and self._described.is_set() and not self.draining:
+        if self._backend.is_ready and self._described.is_set() and not self.draining:
             return web.Response(body=b"ready\n", headers=_PLAIN)
         return web.Response(status=503, body=b"not ready\n", headers=_PLAIN)
 

@@ -31,19 +31,20 @@ class Load:
     """What a choice among ready workers rests on.
 
     Attributes:
-        number: Which worker.
         running: Calls it has.
         capacity: Calls it takes at once.
     """
 
-    number: int
     running: int
     capacity: int
 
 
 def least_loaded(loads: Iterable[Load]) -> int | None:
-    """Choose the ready worker with the most room, the first of equals; None if all are full."""
-    free = [load for load in loads if load.running < load.capacity]
-    if not free:
+    """Return the index of the ready worker with the most room, the first of equals.
+
+    None: all are full.
+    """
+    room = [load.capacity - load.running for load in loads]
+    if not room or max(room) <= 0:
         return None
-    return max(free, key=lambda load: (load.capacity - load.running, -load.number)).number
+    return room.index(max(room))

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import NoLicenceError, NoWorkerError
@@ -17,57 +19,71 @@ from aiges_loader.pool.worker_spec import Death, WorkerSpec
 log = logging.getLogger(__name__)
 
 
+WEAR_PERIOD_S: Final = 1.0
+"""How often workers are looked at for wear."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """What a pool is to be.
+
+    Attributes:
+        spec: What each worker is.
+        policy: When a dead one is started again.
+        size: How many workers.
+        licences: Calls in the house at once, those that wait for a worker included.
+        queue: Calls that may wait for a licence.
+        queue_timeout_s: How long; None is up to the call's own deadline.
+        restart_wait_s: How long a call waits for a worker that is being started.
+        keep_probing: Go on starting workers that have failed, and never give up.
+        min_ready: So many workers must be ready for the service to be.
+    """
+
+    spec: WorkerSpec
+    policy: RestartPolicy
+    size: int
+    licences: int
+    queue: int
+    queue_timeout_s: float | None
+    restart_wait_s: float
+    keep_probing: bool
+    min_ready: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    """A wish to have a worker replaced; `done` says whether it was."""
+
+    worker: Worker
+    reason: str
+    done: asyncio.Future[bool]
+
+
 class Pool:
     """Workers that are kept running, and calls that wait for a place at one.
 
     Attributes:
-        workers: The slots, in the order of their numbers.
+        plan: What the pool is to be.
+        workers: The slots; for a moment two have the same number, when one replaces the other.
         described: Resolves with the wrapper's schema text when the first worker is ready.
         failed: Resolves with the reason when the pool has given up: its first start failed, or
             every worker has failed and the service shall not go on trying.
         readiness_changed: Set whenever workers become ready or cease to be.
     """
 
-    def __init__(  # noqa: PLR0913 - keyword-only settings, each one its own
-        self,
-        spec: WorkerSpec,
-        policy: RestartPolicy,
-        *,
-        size: int,
-        licences: int,
-        queue: int,
-        queue_timeout_s: float | None,
-        restart_wait_s: float,
-        keep_probing: bool,
-    ) -> None:
-        """Make `size` stopped workers; `run` starts them.
-
-        Args:
-            spec: What each worker is.
-            policy: When a dead one is started again.
-            size: How many.
-            licences: Calls in the house at once, those that wait for a worker included.
-            queue: Calls that may wait for a licence.
-            queue_timeout_s: How long; None is up to the call's own deadline.
-            restart_wait_s: How long a call waits for a worker that is being started.
-            keep_probing: Go on starting workers that have failed, and never give up.
-        """
+    def __init__(self, plan: PoolPlan) -> None:
+        """Make stopped workers as planned; `run` starts them."""
         loop = asyncio.get_running_loop()
-        self.workers = [
-            Worker(number, spec, policy, keep_probing=keep_probing) for number in range(1, size + 1)
-        ]
-        for worker in self.workers:
-            worker.on_change = self._changed
+        self.plan = plan
+        self.workers = [self._make(number, plan) for number in range(1, plan.size + 1)]
         self.described: asyncio.Future[str] = loop.create_future()
         self.failed: asyncio.Future[str] = loop.create_future()
         self.readiness_changed = asyncio.Event()
-        self._licences = Licences(licences)
+        self._licences = Licences(plan.licences)
         self._for_licence: Turnstile[None] = Turnstile(lambda _: self._give_back_licence())
-        self._queue = queue
-        self._queue_timeout_s = queue_timeout_s
         self._for_worker: Turnstile[Worker] = Turnstile(lambda worker: worker.release())
-        self._restart_wait_s = restart_wait_s
-        self._keep_probing = keep_probing
+        self._renewals: asyncio.Queue[_Renewal] = asyncio.Queue()
+        self._slots: asyncio.TaskGroup | None = None
         self._stopping = False
         self._pump_planned = False
         self._were_ready = 0
@@ -78,6 +94,11 @@ class Pool:
         return sum(worker.takes_calls for worker in self.workers)
 
     @property
+    def is_ready(self) -> bool:
+        """Say whether enough workers take calls."""
+        return self.ready_workers >= self.plan.min_ready
+
+    @property
     def calls(self) -> int:
         """How many calls hold a licence."""
         return self._licences.taken
@@ -85,8 +106,98 @@ class Pool:
     async def run(self) -> None:
         """Own every worker's task; return once all of them have."""
         async with asyncio.TaskGroup() as tasks:
-            for worker in self.workers:
-                tasks.create_task(worker.run(), name=f"worker-{worker.number}")
+            helpers = [
+                tasks.create_task(self._renew(), name="renewals"),
+                tasks.create_task(self._watch_wear(), name="wear"),
+            ]
+            async with asyncio.TaskGroup() as self._slots:
+                for worker in self.workers:
+                    self._start(worker)
+            for helper in helpers:
+                helper.cancel()
+
+    def _make(self, number: int, plan: PoolPlan) -> Worker:
+        worker = Worker(number, plan.spec, plan.policy, keep_probing=plan.keep_probing)
+        worker.on_change = self._changed
+        return worker
+
+    def _start(self, worker: Worker) -> None:
+        assert self._slots is not None
+        self._slots.create_task(self._live(worker), name=f"worker-{worker.number}")
+
+    async def _live(self, worker: Worker) -> None:
+        await worker.run()
+        if not self._stopping:  # replaced, or one too many
+            self.workers.remove(worker)
+
+    # Replacing workers, one after the other, the new one first:
+
+    async def restart(self, number: int) -> bool:
+        """Replace a healthy worker; return False if its successor did not start, or None is there.
+
+        Calls that it has are finished, and no call has to wait for the new one.
+        """
+        worker = next((w for w in self.workers if w.number == number and not w.is_leaving), None)
+        return worker is not None and await self._ask_renewal(worker, "restart asked for")
+
+    async def reload(self, plan: PoolPlan) -> bool:
+        """Live by another plan: replace every worker, have more of them, or fewer.
+
+        Returns:
+            False if the first new worker did not start: then all stays as it was.
+        """
+        before, self.plan = self.plan, plan
+        staying = [worker for worker in self.workers if not worker.is_leaving]
+        for worker in staying[plan.size :]:
+            worker.stop()
+        for worker in staying[: plan.size]:
+            if not await self._ask_renewal(worker, "reload"):
+                self.plan = before
+                return False
+        for number in range(len(staying) + 1, plan.size + 1):
+            added = self._make(number, plan)
+            self.workers.append(added)
+            self._start(added)
+        self._licences.limit = plan.licences
+        return True
+
+    async def _ask_renewal(self, worker: Worker, reason: str) -> bool:
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        await self._renewals.put(_Renewal(worker, reason, done))
+        return await done
+
+    async def _renew(self) -> None:
+        while True:
+            renewal = await self._renewals.get()
+            done = await self._replace(renewal.worker, renewal.reason)
+            if not renewal.done.done():  # whoever asked may have gone
+                renewal.done.set_result(done)
+
+    async def _replace(self, old: Worker, reason: str) -> bool:
+        if old.is_leaving or self._stopping:
+            return False
+        log.info("replacing worker=%d reason=%s", old.number, reason)
+        new = self._make(old.number, self.plan)
+        self.workers.append(new)
+        self._start(new)
+        if await new.first_outcome:
+            old.stop()
+            return True
+        if not self._stopping:
+            why = new.death.reason if new.death else "it was stopped"
+            log.error("replacement did not start worker=%d reason=%s", old.number, why)
+            new.stop()
+        return False
+
+    async def _watch_wear(self) -> None:
+        """Have worn-out workers replaced."""
+        while True:
+            await asyncio.sleep(WEAR_PERIOD_S)
+            if self.plan.spec.wear.is_unlimited:
+                continue
+            for worker in list(self.workers):
+                if reason := worker.wear():
+                    await self._ask_renewal(worker, reason)
 
     def stop(self) -> None:
         """Ask every worker to drain and leave. Safe to call twice."""
@@ -119,14 +230,14 @@ class Pool:
             try:
                 self._licences.take()
             except NoLicenceError:
-                if not self._queue:
+                if not self.plan.queue:
                     raise
             else:
                 return
-        if len(self._for_licence) >= self._queue:
+        if len(self._for_licence) >= self.plan.queue:
             raise NoLicenceError
         try:
-            await self._for_licence.wait(self._queue_timeout_s)
+            await self._for_licence.wait(self.plan.queue_timeout_s)
         except TimeoutError:
             raise NoLicenceError from None
 
@@ -151,7 +262,7 @@ class Pool:
             return worker
         if reason := self._hopeless():
             raise NoWorkerError(reason)
-        limit_s = None if self.ready_workers else self._restart_wait_s
+        limit_s = None if self.ready_workers else self.plan.restart_wait_s
         try:
             return await self._for_worker.wait(limit_s)
         except TimeoutError:
@@ -159,12 +270,11 @@ class Pool:
 
     def _pick(self) -> Worker | None:
         ready = [worker for worker in self.workers if worker.takes_calls]
-        number = least_loaded(worker.load() for worker in ready)
-        if number is None:
+        index = least_loaded(worker.load() for worker in ready)
+        if index is None:
             return None
-        worker = self.workers[number - 1]
-        worker.reserve()
-        return worker
+        ready[index].reserve()
+        return ready[index]
 
     def _hopeless(self) -> str:
         """Say why waiting for a worker is in vain; "" if it is not."""
@@ -206,7 +316,7 @@ class Pool:
                     self.fail(f"the worker did not start: {death.reason}")
                     self.stop()
                     return
-        if not self._keep_probing and all(worker.state is State.FAILED for worker in workers):
+        if not self.plan.keep_probing and workers and all(w.state is State.FAILED for w in workers):
             reasons = "; ".join(sorted({w.death.reason for w in workers if w.death}))
             self.fail(f"every worker has died too often; the last time: {reasons}")
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+import psutil
+
 from aiges_loader.pool.worker_log import LineSplitter, printable
 from aiges_wire.handshake import MAX_LINE_BYTES
 
@@ -184,3 +186,16 @@ class WorkerProcess:
             _, splitter = self._pipes[stream]
             self._lines(stream, splitter.finish())
             self._close_pipe(stream)
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process and of all that descend from it; 0 if it has gone."""
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):  # one of them may end this moment
+                total += member.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
+    return total

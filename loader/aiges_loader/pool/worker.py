@@ -13,7 +13,7 @@ from aiges_loader.calls import Call, Reply
 from aiges_loader.pool.admission import Load
 from aiges_loader.pool.client import WorkerCallError, WorkerClient
 from aiges_loader.pool.lifecycle import COMING, Event, State, advance
-from aiges_loader.pool.process import Stream, WorkerProcess
+from aiges_loader.pool.process import Stream, WorkerProcess, resident_bytes
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
 from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
@@ -40,6 +40,8 @@ SHORT_PAUSE_S: Final = 0.5
 
 DEATH_NOTICE_S: Final = 0.2
 """A dying worker's connection breaks a moment before its exit is seen; so long we wait for that."""
+
+_OUTCOMES: Final = frozenset({State.READY, State.BACKOFF, State.STOPPED})
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class Worker:
         schema: What the wrapper says of itself, from the last start.
         running: Calls that the worker has, reserved ones included.
         served: Calls that it has been done with, over all its processes.
+        first_outcome: Resolves at the end of the first start: True if the worker became ready.
         restarts: How often a process was replaced after a death.
         death: How the last process ended.
     """
@@ -92,6 +95,7 @@ class Worker:
         self.served = 0
         self.restarts = 0
         self.death: Death | None = None
+        self.first_outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.on_change: Callable[[], None] = lambda: None
         self._spec = spec
         self._policy = policy
@@ -102,6 +106,8 @@ class Worker:
         self._client: WorkerClient | None = None
         self._ready_since: float | None = None
         self._restart_delay_s = 0.0
+        self._served_before = 0
+        self._dice = 0.0
         self._log = logging.getLogger(f"worker.{number}")
 
     # What others may ask:
@@ -123,7 +129,24 @@ class Worker:
 
     def load(self) -> Load:
         """Return what the choice among workers needs."""
-        return Load(self.number, self.running, self._spec.concurrency)
+        return Load(self.running, self._spec.concurrency)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Say whether this worker was asked to stop."""
+        return self._stop.is_set()
+
+    def wear(self) -> str:
+        """Say why the running process should be replaced by a fresh one; "" if it should not."""
+        if not self.takes_calls or self.is_leaving or self.pid is None or self._ready_since is None:
+            return ""
+        policy = self._spec.wear
+        return policy.verdict(
+            served=self.served - self._served_before,
+            rss_bytes=resident_bytes(self.pid) if policy.max_rss_bytes else 0,
+            age_s=time.monotonic() - self._ready_since,
+            dice=self._dice,
+        )
 
     def reserve(self) -> None:
         """Count one more call; `once` or `release` follows."""
@@ -182,11 +205,15 @@ class Worker:
             self.restarts += 1
         if self.state is not State.STOPPED:
             self._move(Event.STOP)
+        elif not self.first_outcome.done():
+            self.first_outcome.set_result(False)  # stopped before it ever ran
 
     async def _live_once(self) -> None:
         """Run one process from spawn to reap; leave the state at BACKOFF or STOPPED."""
         self._ready_since = None
         self._restart_delay_s = 0.0
+        self._served_before = self.served
+        self._dice = random.random()  # noqa: S311 - jitter, no secret
         self._move(Event.START)
         try:
             process = self._spawn()
@@ -381,4 +408,6 @@ class Worker:
 
     def _move(self, event: Event) -> None:
         self.state = advance(self.state, event)
+        if not self.first_outcome.done() and self.state in _OUTCOMES:
+            self.first_outcome.set_result(self.state is State.READY)
         self.on_change()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from aiges_loader.pool.hang import HangPolicy
+from aiges_loader.pool.wear import WearPolicy
 from aiges_wire import handshake, worker_env
 
 MIN_PORT: Final = 10_000
@@ -28,6 +29,7 @@ class WorkerSpec:
         init_timeout_s: For wrapperInit; None is no limit.
         drain_timeout_s: For the calls it has, when it is asked to stop.
         hang: When it counts as hung.
+        wear: When it is replaced by a fresh one.
     """
 
     command: tuple[str, ...]
@@ -40,6 +42,7 @@ class WorkerSpec:
     init_timeout_s: float | None
     drain_timeout_s: float
     hang: HangPolicy
+    wear: WearPolicy
 
     def handshake_environ(self, versions: Iterable[int], *, stop_grace_s: float) -> dict[str, str]:
         """Return the environment of a new process, with our side of the handshake in it.
