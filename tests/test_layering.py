@@ -1,6 +1,7 @@
 """Who may import whom: the import graph repeats the process graph."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,17 @@ def broken_rules(found: Iterator[tuple[str, str, str]]) -> list[str]:
 
 def test_nobody_imports_upwards() -> None:
     assert broken_rules(imports()) == []
+
+
+def test_the_worker_side_needs_three_packages_and_the_standard_library() -> None:
+    allowed = {"grpc", "grpc_health", "google", "aiges", "aiges_embed", "aiges_wire"}
+    strangers = {
+        f"{place}: {name}"
+        for module, name, place in imports()
+        if within(module, "aiges") or within(module, "aiges_embed")
+        if name.partition(".")[0] not in allowed | sys.stdlib_module_names
+    }
+    assert strangers == set()
 
 
 def test_every_rule_is_about_a_module_that_exists() -> None:

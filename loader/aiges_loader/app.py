@@ -12,6 +12,7 @@ from aiges_loader.frontend.http_api import HttpApi, HttpSettings
 from aiges_loader.frontend.http_server import HttpLimits, HttpServer
 from aiges_loader.frontend.listening import bind, own_address
 from aiges_loader.frontend.schema import SchemaError
+from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.socket_dir import socket_dir
@@ -105,6 +106,7 @@ def _pool(config: LoaderConfig, folder: Path) -> Pool:
         start_timeout_s=settings.start_timeout_s,
         init_timeout_s=settings.init_timeout_s,
         drain_timeout_s=settings.drain_timeout_s,
+        hang=HangPolicy(settings.heartbeat_s, settings.hang_timeout_s),
     )
     policy = RestartPolicy(
         max_restarts=settings.max_restarts,

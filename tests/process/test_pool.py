@@ -19,6 +19,7 @@ from aiges_loader.errors import (
     WrapperError,
     WrapperFailedError,
 )
+from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.restart import RestartPolicy
@@ -43,6 +44,7 @@ def make(
     restart_wait_s: float = 20.0,
     policy: RestartPolicy = QUICK,
     keep_probing: bool = False,
+    hang_timeout_s: float | None = None,
 ) -> Pool:
     spec = WorkerSpec(
         command=(sys.executable, FAKE, mode),
@@ -54,6 +56,7 @@ def make(
         start_timeout_s=start_timeout_s,
         init_timeout_s=init_timeout_s,
         drain_timeout_s=drain_timeout_s,
+        hang=HangPolicy(heartbeat_s=0.1, hang_timeout_s=hang_timeout_s),
     )
     return Pool(
         spec,
@@ -413,3 +416,29 @@ async def test_a_failed_start_is_not_tried_again(
     async with running(make("dies", tmp_path)) as pool:
         await pool.failed
     assert sum("worker started" in message for message in caplog.messages) == 1
+
+
+async def test_a_call_that_stays_in_user_code_too_long_costs_its_worker(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, hang_timeout_s=0.6)) as pool:
+        pid = await pid_of(pool)
+        with pytest.raises(WorkerDiedError, match="in user code for 0.6 s"):
+            await pool.once(call("hang"))
+        assert await pid_of(pool) != pid
+        assert dies_within(pid, 5.0)
+
+
+async def test_a_stopped_worker_is_replaced(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, hang_timeout_s=0.6)) as pool:
+        pid = await pid_of(pool)
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(WorkerDiedError, match="no heartbeat for 0.6 s"):
+            await pool.once(call("echo"))
+        assert await pid_of(pool) != pid
+
+
+async def test_a_worker_that_is_busy_but_alive_is_left_alone(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, hang_timeout_s=1.0)) as pool:
+        pid = await pid_of(pool)
+        for number in range(4):
+            await pool.once(call("sleep 0.4", str(number)))
+        assert await pid_of(pool) == pid

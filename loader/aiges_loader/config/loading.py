@@ -199,7 +199,17 @@ def _pool(settings: Settings, *, cpus: int) -> PoolConfig:
         backoff_max_s=backoff_max_s,
         stable_after_s=settings.number("pool", "stableAfter"),
         give_up=GiveUp(settings.text("pool", "giveUp")),
+        heartbeat_s=settings.number("pool", "heartbeat"),
+        hang_timeout_s=_hang_timeout_s(settings),
     )
+
+
+def _hang_timeout_s(settings: Settings) -> float | None:
+    hang_timeout_s = settings.number("pool", "hangTimeout")
+    if 0 < hang_timeout_s < settings.number("http", "timeout"):
+        text = "is below [http] timeout: a worker may be replaced before its call is too late"
+        settings.warnings.append(settings.finding("pool", "hangTimeout", text))
+    return hang_timeout_s or None
 
 
 def _http(settings: Settings) -> HttpConfig:

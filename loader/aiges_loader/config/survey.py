@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from aiges_loader.config.findings import Finding
 from aiges_loader.config.keys import (
+    AWAIT_SESSIONS,
     DEAD_SECTIONS,
     KEYS,
     SECTIONS,
@@ -61,8 +62,12 @@ def _survey_key(section: str, name: str, settings: Settings) -> None:
             text = f"unknown key, has no effect{_meant(section, name, settings)}"
             settings.warnings.append(settings.finding(section, name, text))
         return
+    given = settings.given(section)[name].value
+    if (key.section, key.name) in AWAIT_SESSIONS and given != key.default:
+        text = "has no effect yet: it is about sessions and calls over gRPC"
+        settings.notes.append(settings.finding(section, name, text))
     match key.state:
-        case State.PLANNED if settings.given(section)[name].value != key.default:
+        case State.PLANNED if given != key.default:
             settings.warnings.append(settings.finding(section, name, "has no effect yet"))
         case State.ABSENT if settings.value(key) != key.default:
             text = f"has no effect: {key.instead}"

@@ -140,6 +140,8 @@ class PoolConfig:
     backoff_max_s: float
     stable_after_s: float
     give_up: GiveUp
+    heartbeat_s: float
+    hang_timeout_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """The HTTP routes: once calls, the service's description, probes. Sits on http_server.py."""
 
 import asyncio
+import logging
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.http_server import SERVER_NAME
 from aiges_loader.frontend.openapi import openapi
 from aiges_loader.frontend.schema import parse_schema
+
+log = logging.getLogger(__name__)
 
 CORS: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Origin": "*",
@@ -117,9 +121,14 @@ class HttpApi:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        began = time.perf_counter()
         response = await self._answer(request)
         if self.draining:
             response.force_close()
+        if log.isEnabledFor(logging.DEBUG):
+            taken_ms = 1000 * (time.perf_counter() - began)
+            what = (request.remote, request.method, request.raw_path, response.status, taken_ms)
+            log.debug("request from=%s method=%s path=%s status=%d ms=%.1f", *what)
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

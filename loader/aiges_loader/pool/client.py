@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
@@ -24,7 +25,7 @@ from aiges_wire.pb import (
 
 log = logging.getLogger(__name__)
 
-PLUGIN_SERVICE: Final = "plugin"
+_PLUGIN_HEALTH: Final = health_pb2.HealthCheckRequest(service="plugin")
 
 _OPTIONS: Final = [
     ("grpc.enable_http_proxy", 0),  # else even 127.0.0.1 goes to http_proxy
@@ -61,11 +62,12 @@ class NotBegunError(Exception):
 class _Pending:
     """One call that a worker has, until the worker is done with it."""
 
-    __slots__ = ("abandoned", "answer", "begun", "on_done", "returned")
+    __slots__ = ("abandoned", "answer", "began_at", "begun", "on_done", "returned")
 
     def __init__(self, answer: asyncio.Future[Reply], on_done: Callable[[], None]) -> None:
         self.answer = answer
         self.on_done = on_done
+        self.began_at = answer.get_loop().time()  # corrected when the worker says when
         self.begun = False  # the worker has said that it began
         self.abandoned = False  # nobody waits for the answer any more
         self.returned = False  # the RPC has ended well; only the answer is missing
@@ -87,6 +89,7 @@ class WorkerClient:
         """
         self._loop = asyncio.get_running_loop()
         self._channel = grpc.aio.insecure_channel(handshake.target(), options=_OPTIONS)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
         self._wrapper = aiges_inner_pb2_grpc.WrapperServiceStub(self._channel)
         self._on_output = on_output
         self._pending: dict[str, _Pending] = {}
@@ -119,17 +122,25 @@ class WorkerClient:
         Raises:
             WorkerCallError: The worker answers, but not that it serves.
         """
-        # Imported here: only a supervisor that gets this far needs it.
-        from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
-
-        stub = health_pb2_grpc.HealthStub(self._channel)
-        request = health_pb2.HealthCheckRequest(service=PLUGIN_SERVICE)
         try:
-            reply = await stub.Check(request, wait_for_ready=True)
+            reply = await self._health.Check(_PLUGIN_HEALTH, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
             raise WorkerCallError(f"health check: {messages.brief(error)}") from None
         if reply.status != health_pb2.HealthCheckResponse.SERVING:
             raise WorkerCallError(f"health check: status {reply.status}, expected SERVING")
+
+    async def answers(self, limit_s: float) -> bool:
+        """Say whether the worker answers a health check within `limit_s` seconds."""
+        try:
+            await self._health.Check(_PLUGIN_HEALTH, timeout=limit_s)
+        except grpc.aio.AioRpcError:
+            return False
+        return True
+
+    def longest_call_s(self) -> float:
+        """Return for how long the worker has had its oldest call, 0 if it has none."""
+        began = min((pending.began_at for pending in self._pending.values()), default=None)
+        return 0.0 if began is None else self._loop.time() - began
 
     async def init(self, config: Mapping[str, str]) -> None:
         """Start the wrapper; raise `InitFailedError` or `WorkerCallError`."""
@@ -275,6 +286,7 @@ class WorkerClient:
     def _has_begun(self, sid: str) -> None:
         if pending := self._pending.get(sid):
             pending.begun = True
+            pending.began_at = self._loop.time()
 
     def _finish(self, sid: str) -> None:
         pending = self._pending.pop(sid, None)

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import random
+import signal
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiges_loader import logs
 from aiges_loader.calls import Call, Reply
@@ -18,6 +19,7 @@ from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
 from aiges_loader.pool.worker_spec import Death, WorkerSpec
 from aiges_wire import handshake
+from aiges_wire.worker_env import DUMP_SIGNAL
 
 FINI_LIMIT_S: Final = 5.0
 """How long wrapperFini may take; told to our worker, and given to any other before SIGTERM."""
@@ -29,6 +31,9 @@ SHUTDOWN_RPC_S: Final = 1.0
 
 OFFERED_VERSIONS: Final = (1,)
 """The application protocol versions that we speak to workers."""
+
+DUMP_S: Final = 0.5
+"""How long a hung worker gets to write its stacks."""
 
 SHORT_PAUSE_S: Final = 0.5
 """A restart delay up to this is worth waiting for: calls take it for part of the start."""
@@ -292,19 +297,56 @@ class Worker:
 
     async def _serve(self, process: WorkerProcess, client: WorkerClient) -> str:
         """Be ready until the worker ends or `stop`; then end its calls, or let them finish."""
-        await first_of(process.exited, client.broken, self._stop.wait())
-        if not (process.exited.done() or client.broken.done()):
-            self._move(Event.DRAIN)
-            drained = self._idle.wait()
-            limit_s = self._spec.drain_timeout_s
-            await first_of(process.exited, client.broken, drained, limit_s=limit_s)
-        if not (process.exited.done() or client.broken.done()):
-            self._move(Event.STOP)
-            client.fail_all("it did not finish within drainTimeout")
-            await client.shutdown(SHUTDOWN_RPC_S)
-            await first_of(process.exited, limit_s=FINI_LIMIT_S)
-            return ""
-        self._client = None  # from here on nobody gives it a call
+        hung = asyncio.ensure_future(self._hangs(client))
+        ends: tuple[asyncio.Future[Any], ...] = (process.exited, client.broken, hung)
+        try:
+            await first_of(*ends, self._stop.wait())
+            if not any(end.done() for end in ends):
+                self._move(Event.DRAIN)
+                await first_of(*ends, self._idle.wait(), limit_s=self._spec.drain_timeout_s)
+            self._client = None  # from here on nobody gives it a call
+            if hung.done():
+                return await self._end_hung(process, client, hung.result())
+            if any(end.done() for end in ends):
+                return await self._end_calls(process, client)
+        finally:
+            hung.cancel()
+            await asyncio.wait([hung])
+        self._move(Event.STOP)
+        client.fail_all("it did not finish within drainTimeout")
+        await client.shutdown(SHUTDOWN_RPC_S)
+        await first_of(process.exited, limit_s=FINI_LIMIT_S)
+        return ""
+
+    async def _hangs(self, client: WorkerClient) -> str:
+        """Ask for signs of life; return once there have been none for too long."""
+        policy = self._spec.hang
+        loop = asyncio.get_running_loop()
+        last_sign = loop.time()
+        while True:
+            await asyncio.sleep(policy.period_s)
+            if await client.answers(policy.period_s):
+                last_sign = loop.time()
+            verdict = policy.verdict(
+                silent_for_s=loop.time() - last_sign, longest_call_s=client.longest_call_s()
+            )
+            if verdict:
+                return verdict
+
+    async def _end_hung(self, process: WorkerProcess, client: WorkerClient, reason: str) -> str:
+        """Answer the clients first, then have all threads' stacks dumped into the log."""
+        client.fail_all(reason)
+        log.warning("worker hangs worker=%d pid=%d reason=%s", self.number, process.pid, reason)
+        # By signal: a thread that holds the interpreter's lock answers no RPC. Workers that are
+        # not ours end by it, which is what comes next anyhow.
+        process.signal(DUMP_SIGNAL)
+        await asyncio.sleep(DUMP_S)
+        process.signal(signal.SIGTERM)
+        await first_of(process.exited, limit_s=TERM_GRACE_S)
+        return reason
+
+    async def _end_calls(self, process: WorkerProcess, client: WorkerClient) -> str:
+        """The worker has gone, or hung up: say so to its clients; return why if it still runs."""
         await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
         reason = "" if process.exited.done() else client.broken.result()
         client.fail_all(reason or str(process.exited.result()))

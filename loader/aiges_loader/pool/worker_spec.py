@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from aiges_loader.pool.hang import HangPolicy
 from aiges_wire import handshake, worker_env
 
 MIN_PORT: Final = 10_000
@@ -26,6 +27,7 @@ class WorkerSpec:
         start_timeout_s: From the start of the process to the answer of its first health check.
         init_timeout_s: For wrapperInit; None is no limit.
         drain_timeout_s: For the calls it has, when it is asked to stop.
+        hang: When it counts as hung.
     """
 
     command: tuple[str, ...]
@@ -37,6 +39,7 @@ class WorkerSpec:
     start_timeout_s: float
     init_timeout_s: float | None
     drain_timeout_s: float
+    hang: HangPolicy
 
     def handshake_environ(self, versions: Iterable[int], *, stop_grace_s: float) -> dict[str, str]:
         """Return the environment of a new process, with our side of the handshake in it.

@@ -15,6 +15,7 @@ from aiges._runtime import environment, host_watch, listening
 from aiges._runtime.hclog import HclogFormatter
 from aiges._runtime.stdio import Output
 from aiges_wire import handshake
+from aiges_wire.worker_env import DUMP_SIGNAL
 
 APP_VERSIONS: Final = (1,)
 """The application protocol versions that this worker speaks."""
@@ -46,6 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     output = Output(drained=wishes.drained_stdout)
     _log_as_hclog()
     faulthandler.enable()  # a crash in C code leaves its stacks on stderr
+    faulthandler.register(DUMP_SIGNAL, all_threads=True)
     # grpc's fork handlers complain on stderr in every process that user code forks.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

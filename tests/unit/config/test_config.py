@@ -184,12 +184,14 @@ strategy = 2
         "[aiges] gesMock",
         "[aiges] sessMode",
         "[aiges] numaNode",
+        "[aiges] realTimeRlt",
         "[aiges] sub",
         "[aiges] asyncMode",
         "[auth]",
         "[resource]",
         "[elog]",
         "[log] async",
+        "[fc] ttl",
     ]
     assert config.limits.session_ttl_s == 10
     assert config.wrapper["resource./msp/resource/one"] == "a"
@@ -566,7 +568,7 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
             "[aiges] http_listen: unknown key, has no effect; did you mean [wrapper]",
         ),
         ("[pol]", "[pol]: unknown section, has no effect; did you mean pool?"),
-        ("[pool]\nhangTimeout = 9", "[pool] hangTimeout: has no effect yet"),
+        ("[pool]\nhangTimeout = 9", "[pool] hangTimeout: is below [http] timeout"),
         ("[pool]\nenv = {A = '1'}", "[pool] env: has no effect yet"),
         ("[http]\nprocesses = 2", "[http] processes: has no effect yet"),
         ("[batch]\nmaxSize = 8", "[batch] maxSize: has no effect yet"),
