@@ -1,0 +1,293 @@
+"""What the documents tell people to do works, and what they point to exists."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from aiges_loader.pool.lifecycle import TRANSITIONS
+from support.service import LIMIT_S, ROOT, SOURCES
+
+README = ROOT / "README.md"
+ENGLISH_HALF = "\n# aiges-loader in English\n"
+DOCUMENTS = sorted(
+    [
+        README,
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "wrappers").glob("*/README.md"),
+    ]
+)
+TRANSLATED = sorted(path.stem.removesuffix(".zh") for path in (ROOT / "docs").glob("*.zh.md"))
+
+INSTALLATION = """\
+python3 -m venv ~/aiges-venv
+. ~/aiges-venv/bin/activate
+pip install /path/to/aiges-loader"""
+
+NOT_RUN: Mapping[str, str] = {
+    "make test": "it runs this test",
+    INSTALLATION: "it downloads packages; these tests have them",
+}
+"""Commands of the README that are only looked at, and why."""
+
+STANDS_FOR: Mapping[str, str] = {"make run": "sh scripts/run_sample.sh digits"}
+"""What is run for a command that would first install packages; `make -n` shows that it is."""
+
+SERVES = ("sh scripts/run_sample.sh", "aiges-loader -m 0")
+"""How the commands begin that go on until they are stopped."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language and its lines."""
+
+    language: str
+    text: str
+
+
+def blocks(markdown: str) -> list[Block]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL)
+    return [Block(language, text.rstrip("\n")) for language, text in found]
+
+
+def halves() -> tuple[str, str]:
+    chinese, _, english = README.read_text("utf-8").partition(ENGLISH_HALF)
+    assert english
+    return chinese, english
+
+
+class Running:
+    """A command of the README that serves until it is stopped."""
+
+    def __init__(self, command: str, folder: Path, env: Mapping[str, str]) -> None:
+        self._log = folder / "output.txt"
+        with self._log.open("wb") as output:
+            self.process = subprocess.Popen(
+                ["sh", "-c", f"exec {command}"],
+                cwd=ROOT if command.startswith("sh ") else folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def port(self) -> int:
+        """Return the HTTP port once the command has said that it is ready."""
+        deadline = time.monotonic() + LIMIT_S
+        while True:
+            said = self._log.read_text("utf-8")
+            listening = re.search(r"listening http=\S+?:(\d+)", said)
+            if listening and "ready routes=" in said:
+                return int(listening[1])
+            assert self.process.poll() is None, said
+            assert time.monotonic() < deadline, said
+            time.sleep(0.01)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.process.terminate()
+        try:
+            status = self.process.wait(LIMIT_S)
+        finally:
+            self.process.kill()
+        assert error or status == 0, self._log.read_text("utf-8")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """What a reader's shell has after the installation, but with free ports."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    program = commands / "aiges-loader"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m aiges_loader "$@"\n')
+    program.chmod(0o755)
+    hidden = ("AIGES_", "PLUGIN_", "MAKE", "MFLAGS")
+    kept = {name: v for name, v in os.environ.items() if not name.startswith(hidden)}
+    folders = (str(commands), str(Path(sys.executable).parent), kept["PATH"])
+    return {
+        **kept,
+        "PATH": os.pathsep.join(folders),
+        "PYTHONPATH": SOURCES,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NO_COLOR": "1",
+        "AIGES__WRAPPER__HTTP_LISTEN": "127.0.0.1:0",
+        "AIGES__SVCNAME__HOST": "127.0.0.1",
+        "AIGES__SVCNAME__PORT": "0",
+        "AIGES__LOG__LEVEL": "none",
+    }
+
+
+@pytest.mark.parametrize("half", [0, 1], ids=["chinese", "english"])
+def test_a_reader_who_follows_the_readme_sees_what_it_says(
+    half: int, env: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "service"
+    folder.mkdir()
+    port, answer = 0, ""
+    with ExitStack() as stack:
+        for block in blocks(halves()[half]):
+            match block.language:
+                case "sh" if block.text in NOT_RUN:
+                    continue
+                case "sh":
+                    command = STANDS_FOR.get(block.text, block.text)
+                    if command.startswith(SERVES):
+                        stack.close()  # Ctrl-C in the first terminal
+                        port = stack.enter_context(Running(command, folder, env)).port()
+                    else:
+                        answer = run(command.replace(":1888/", f":{port}/"), folder, env)
+                case "python":
+                    (folder / "wrapper.py").write_text(f"{block.text}\n", "utf-8")
+                case "json":
+                    assert without_sid(answer) == without_sid(block.text)
+                case "text":
+                    assert answer.rstrip("\n") == block.text
+                case other:
+                    assert other == "dockerfile"
+    assert (folder / "aiges.toml").read_text("utf-8") == (ROOT / "aiges.toml").read_text("utf-8")
+
+
+def run(command: str, folder: Path, env: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        ["sh", "-euc", command],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def without_sid(text: str) -> Any:
+    answer = json.loads(text)
+    sid = answer["header"].pop("sid")
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", sid)
+    return answer
+
+
+def test_both_halves_of_the_readme_have_the_same_blocks_and_tables() -> None:
+    chinese, english = halves()
+    assert blocks(chinese) == blocks(english)
+    assert shape_of_tables(chinese) == shape_of_tables(english)
+
+
+def test_what_is_only_looked_at_is_in_the_readme_and_exists() -> None:
+    commands = {block.text for block in blocks(halves()[0]) if block.language == "sh"}
+    assert set(NOT_RUN) | set(STANDS_FOR) <= commands
+    for command, instead in STANDS_FOR.items():
+        assert instead in rehearsal(command.removeprefix("make "))
+    for command in NOT_RUN:
+        if command.startswith("make "):
+            assert "pytest" in rehearsal(command.removeprefix("make "))
+
+
+def rehearsal(target: str) -> str:
+    """Return the commands that `make` would run."""
+    env = {name: v for name, v in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "-n", target], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def names_of(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=names_of(DOCUMENTS))
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    text = path.read_text("utf-8")
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(text)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (path.parent / name).resolve() if name else path
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text("utf-8"))):
+            broken.append(target)
+    assert broken == []
+
+
+def prose(markdown: str) -> str:
+    """Return the text without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", markdown, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(markdown: str) -> set[str]:
+    """Name the headings as links do: lower case, no punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.+)$", prose(markdown), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=names_of(DOCUMENTS))
+def test_every_file_and_make_target_that_is_named_exists(path: Path) -> None:
+    code = re.findall(r"`([^`\n]+)`", prose(path.read_text("utf-8")))
+    missing = [name for name in code if is_a_path(name) and not exists(name)]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    missing += [name for name in code if name.startswith("make ") and name[5:] not in targets]
+    assert missing == []
+
+
+ROOTS = ("", "loader/aiges_loader", "plugin_runtime/aiges", "plugin_runtime/aiges/_runtime")
+"""Where names of files in the documents begin."""
+
+
+def is_a_path(name: str) -> bool:
+    in_a_folder = re.fullmatch(r"\.?[\w.-]+(/[\w.*-]+)+\.(py|sh|md|toml|proto)", name)
+    return in_a_folder is not None or re.fullmatch(r"\w+\.py", name) is not None
+
+
+def exists(name: str) -> bool:
+    """Say whether the repository has the file; people's own files have well-known names."""
+    if name in ("wrapper.py", "wrapper/wrapper.py"):
+        return True
+    if "/" not in name:
+        return any(ROOT.glob(f"[!.]*/**/{name}"))
+    return any(any((ROOT / root).glob(name)) for root in ROOTS)
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_both_languages_of_a_document_have_the_same_tables(name: str) -> None:
+    english = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    chinese = (ROOT / "docs" / f"{name}.zh.md").read_text("utf-8")
+    if name != "architecture":  # whose Chinese form is a summary
+        assert shape_of_tables(chinese) == shape_of_tables(english)
+
+
+def shape_of_tables(markdown: str) -> list[list[int]]:
+    """Return the number of cells in each row of each table."""
+    tables = re.findall(r"(?:^\|.*\|$\n?)+", prose(markdown), re.MULTILINE)
+    return [[len(re.findall(r"(?<!\\)\|", row)) - 1 for row in t.splitlines()] for t in tables]
+
+
+def test_the_documented_transitions_are_those_of_the_program() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z]+)` \| ([a-z ]+) \| `([a-z]+)` \|$", text, re.MULTILINE)
+    expected = {(old.value, event.value, new.value) for (old, event), new in TRANSITIONS.items()}
+    assert set(rows) == expected
+    assert len(rows) == len(expected)
