@@ -101,9 +101,9 @@ def _write(wrapper: "WrapperBase", handle: str, request: dto.DataListCls) -> obj
 
 
 def _await_end(wrapper: "WrapperBase") -> bool:
+    # Looked up only now: wrapperInit may have made a queue of its own.
+    results = dto.result_Queue or dto.init_rq()
     while True:
-        # Looked up anew: wrapperInit may have made another queue.
-        results = dto.result_Queue or dto.init_rq()
         try:
             response = results.get(timeout=REMINDER_S)
         except queue.Empty:

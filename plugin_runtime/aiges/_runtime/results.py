@@ -31,12 +31,6 @@ def connect(sink: Sink) -> None:
     _sink = sink
 
 
-def disconnect() -> None:
-    """Forget the sink."""
-    global _sink  # noqa: PLW0603
-    _sink = None
-
-
 def connected() -> bool:
     """Say whether a runtime takes what is pushed."""
     return _sink is not None
