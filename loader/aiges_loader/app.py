@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from pathlib import Path
 
 from aiges_loader.config import GiveUp, LoaderConfig
@@ -64,10 +65,13 @@ async def serve(config: LoaderConfig, stop: asyncio.Event) -> ExitStatus:
             api.draining = True
             reporting.cancel()
             await grpc_api.set_ready(ready=False)
-            await server.stop(config.pool.drain_timeout_s)
+            until = time.monotonic() + config.pool.drain_timeout_s
+            await server.drain(config.pool.drain_timeout_s)
+            # One budget for all: what the front ends have left is what the workers get.
+            pool.stop(drain_s=max(0.0, until - time.monotonic()))
+            await server.close()
             await grpc_api.stop(GRPC_STOP_S)
             describing.cancel()
-            pool.stop()
     if pool.failed.done():
         log.error("%s", pool.failed.result())
         return ExitStatus.FAILED

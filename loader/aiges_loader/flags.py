@@ -37,7 +37,7 @@ _VALUES: Final[Mapping[str, str]] = {
 }
 _SWITCHES: Final[Mapping[str, str]] = {
     "init": "write a default aiges.toml into this directory, unless there is one, and exit",
-    "mnist": "write the digits demo into ./aiges_demo and exit",
+    "mnist": "write the digits demo into this directory and exit",
     "v": "print the version and exit",
     "h": "print this list and exit",
 }
@@ -185,7 +185,7 @@ def usage_text(program: str) -> str:
 {program}：把 wrapper.py 变成一个有人照看的推理服务。
   {program} -init                            在当前目录生成 aiges.toml（已有则保留）
   {program} -m=0 -c aiges.toml -s svcName    用本地配置文件启动服务
-  {program} -mnist                           生成手写数字识别示例 aiges_demo
+  {program} -mnist                           在当前目录生成手写数字识别示例
   {program} check -c aiges.toml              只检查配置，不启动
   {program} -h                               列出全部参数
 不支持配置中心模式（-m=1）。
@@ -193,7 +193,7 @@ def usage_text(program: str) -> str:
 {program}: serve a wrapper.py from supervised worker processes.
   {program} -init                            write aiges.toml here, unless there is one
   {program} -m=0 -c aiges.toml -s svcName    serve with a local configuration file
-  {program} -mnist                           write the handwritten digits demo, aiges_demo
+  {program} -mnist                           write the handwritten digits demo here
   {program} check -c aiges.toml              only check the configuration
   {program} -h                               list all flags
 The configuration centre (-m=1) is not supported.

@@ -191,7 +191,7 @@ def test_output_before_and_after_the_handshake_is_streamed_to_foreign_hosts(tmp_
     with started(folder) as host:
         stream = host.stdio()
         seen = b""
-        while b"init" not in seen:
+        while not seen.endswith(b"init\n"):
             seen += next(stream)
         assert seen == b"python at import\nc at import\nchild at import\npython in init\n"
         assert host.shutdown() == 0

@@ -349,6 +349,21 @@ def test_a_second_signal_does_not_wait_for_calls(folder: Path) -> None:
         assert all(dies_within(pid, 1.0) for pid in workers)
 
 
+def test_a_call_that_outlasts_the_drain_is_answered_and_the_stop_is_not_late(folder: Path) -> None:
+    with Service(folder, pool={"drainTimeout": 1}).ready() as service:
+        answers = []
+        client = threading.Thread(target=lambda: answers.append(service.once(sleep=60)))
+        client.start()
+        wait_for_file(folder / "begun")
+        began = time.monotonic()
+        assert service.stop() == 0
+        client.join()
+        assert time.monotonic() - began < 1 + 9  # wrapperFini and signals have limits of their own
+        assert (answers[0].status, answers[0].code) == (502, 10109)
+        assert "drainTimeout" in answers[0].message
+        assert not any("Traceback" in line for line in service.log)
+
+
 def ignore_disconnect(service: Service) -> None:
     try:
         service.once(sleep=60)

@@ -24,6 +24,9 @@ BACKLOG: Final = 1024
 LINGERING_S: Final = 2.0
 """How long we read on after refusing a body: hanging up at once could take the answer with it."""
 
+LAST_ANSWERS_S: Final = 1.0
+"""How long answers that are ready may take to leave."""
+
 FIRST_REQUEST_S: Final = 1.0
 """When the door closes: how long somebody who has just come in may take to speak."""
 
@@ -68,19 +71,26 @@ class HttpServer:
             self._server, sock=self._listener.dup(), backlog=BACKLOG
         )
 
-    async def stop(self, limit_s: float) -> None:
+    async def drain(self, limit_s: float) -> None:
         """Take in what the kernel has accepted, close the door, let running requests finish.
 
         Args:
-            limit_s: How long they may take; then they are cancelled.
+            limit_s: How long they may take; those that take longer go on until `close`.
         """
+        until = asyncio.get_running_loop().time() + limit_s
         if self._accepting is not None:
             self._accepting.close()
             await self._accept_the_rest()
         self._listener.close()
-        await self._server.hear_everybody(FIRST_REQUEST_S)
+        await self._server.hear_everybody(min(FIRST_REQUEST_S, limit_s))
         self._server.pre_shutdown()  # idle connections go, busy ones after their answer
-        await self._server.shutdown(limit_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self._server.idle.wait()
+
+    async def close(self) -> None:
+        """Let the last answers out and close every connection."""
+        await self._server.shutdown(LAST_ANSWERS_S)
 
     async def _accept_the_rest(self) -> None:
         """Accept connections that were made but not yet accepted: closing would drop them."""
@@ -100,7 +110,7 @@ class _Connections(web.Server):
 
     def __init__(self, handler: Handler, limits: HttpLimits) -> None:
         super().__init__(
-            handler,
+            self._answer,
             request_factory=self._request,
             handler_cancellation=True,
             keepalive_timeout=limits.idle_timeout_s or A_WEEK_S,
@@ -108,9 +118,23 @@ class _Connections(web.Server):
             auto_decompress=False,  # the protocol has no compressed bodies
             access_log=None,
         )
+        self._handler = handler
+        self._busy = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
         self._limits = limits
         self._unheard: set[_Connection] = set()
         self._all_heard = asyncio.Event()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._busy += 1
+        self.idle.clear()
+        try:
+            return await self._handler(request)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self.idle.set()
 
     async def hear_everybody(self, limit_s: float) -> None:
         """Wait until every connection has made a request, or has gone."""

@@ -91,6 +91,13 @@ class WorkerClient:
         self._channel = grpc.aio.insecure_channel(handshake.target(), options=_OPTIONS)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._wrapper = aiges_inner_pb2_grpc.WrapperServiceStub(self._channel)
+        # As a stream of one reply: for a unary call the library withholds the initial metadata,
+        # by which the worker says that it begins, until the reply is there.
+        self._once_exec = self._channel.unary_stream(
+            "/aiges.WrapperService/wrapperOnceExec",
+            request_serializer=pb.Request.SerializeToString,
+            response_deserializer=pb.Response.FromString,
+        )
         self._on_output = on_output
         self._pending: dict[str, _Pending] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -263,11 +270,11 @@ class WorkerClient:
 
     async def _send(self, call: Call) -> None:
         """Run the RPC of one call. Its reply says at most that there will be no answer."""
-        rpc = self._wrapper.wrapperOnceExec(messages.request_of(call))
+        rpc = self._once_exec(messages.request_of(call))
         try:
             if self._tells_beginnings and _says_begun(await rpc.initial_metadata()):
                 self._has_begun(call.sid)
-            reply = await rpc
+            (reply,) = [reply async for reply in rpc] or [pb.Response()]
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 self._fail(call.sid, messages.rpc_error(error))

@@ -199,11 +199,15 @@ class Pool:
                 if reason := worker.wear():
                     await self._ask_renewal(worker, reason)
 
-    def stop(self) -> None:
-        """Ask every worker to drain and leave. Safe to call twice."""
+    def stop(self, *, drain_s: float | None = None) -> None:
+        """Ask every worker to drain and leave. Safe to call twice.
+
+        Args:
+            drain_s: How long calls may take to finish; None is what the plan says.
+        """
         self._stopping = True
         for worker in self.workers:
-            worker.stop()
+            worker.stop(drain_s=drain_s)
 
     def fail(self, reason: str) -> None:
         """Give up; of several reasons the first counts."""

@@ -107,6 +107,7 @@ class Worker:
         self._ready_since: float | None = None
         self._restart_delay_s = 0.0
         self._served_before = 0
+        self._drain_s = spec.drain_timeout_s
         self._dice = 0.0
         self._log = logging.getLogger(f"worker.{number}")
 
@@ -171,8 +172,14 @@ class Worker:
             raise AssertionError("asked for a call though it takes none")
         return await self._client.once(call, self._call_done)
 
-    def stop(self) -> None:
-        """Ask `run` to drain and return. Safe to call twice, and before `run`."""
+    def stop(self, *, drain_s: float | None = None) -> None:
+        """Ask `run` to drain and return. Safe to call twice, and before `run`.
+
+        Args:
+            drain_s: How long calls may take to finish; None is what the spec says.
+        """
+        if drain_s is not None:
+            self._drain_s = drain_s
         self._stop.set()
 
     # The owner task:
@@ -200,9 +207,10 @@ class Worker:
             else:
                 delay_s = self._restart_delay_s = decision.delay_s
                 self.on_change()
-                log.info("restarting worker=%d delay=%.1fs", self.number, delay_s)
             await first_of(self._stop.wait(), limit_s=delay_s)
-            self.restarts += 1
+            if not self._stop.is_set():
+                self.restarts += 1
+                log.info("restarting worker=%d after=%.1fs", self.number, delay_s or 0.0)
         if self.state is not State.STOPPED:
             self._move(Event.STOP)
         elif not self.first_outcome.done():
@@ -330,7 +338,7 @@ class Worker:
             await first_of(*ends, self._stop.wait())
             if not any(end.done() for end in ends):
                 self._move(Event.DRAIN)
-                await first_of(*ends, self._idle.wait(), limit_s=self._spec.drain_timeout_s)
+                await first_of(*ends, self._idle.wait(), limit_s=self._drain_s)
             self._client = None  # from here on nobody gives it a call
             if hung.done():
                 return await self._end_hung(process, client, hung.result())

@@ -39,7 +39,10 @@ def worker_environ(command: str, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _has_aiges(python: str, environ: Mapping[str, str]) -> bool:
-    script = "import importlib.util, sys; sys.exit(importlib.util.find_spec('aiges') is None)"
+    script = (
+        "import sys; from importlib.util import find_spec; "
+        "sys.exit(not (find_spec('aiges') and find_spec('grpc')))"
+    )
     try:
         done = subprocess.run(  # noqa: S603 - the interpreter that the worker would use
             [python, "-c", script],

@@ -44,6 +44,9 @@ class WrapperHost:
     """The user's wrapper and the threads its methods run in.
 
     The coroutines may be awaited from the event loop; user code itself never runs there.
+
+    Attributes:
+        running_calls: Calls that are in user code, or wait for a thread.
     """
 
     def __init__(self, concurrency: int) -> None:
@@ -51,6 +54,7 @@ class WrapperHost:
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="wrapper")
         self._wrapper: Any = None
         self._ready = False
+        self.running_calls = 0
         self._exec: _Method | None = None
         self._exec_async: _Method | None = None
 
@@ -65,7 +69,11 @@ class WrapperHost:
 
         None means that the wrapper took the call and answers later, through `callback`.
         """
-        return await self._in_thread(self._once, tag, params, items)
+        self.running_calls += 1
+        try:
+            return await self._in_thread(self._once, tag, params, items)
+        finally:
+            self.running_calls -= 1
 
     async def schema(self, service: str) -> str:
         """Return the wrapper's description as JSON; `service` names it if it has no name."""
@@ -73,7 +81,7 @@ class WrapperHost:
 
     async def fini(self, grace_s: float) -> None:
         """Run wrapperFini if wrapperInit succeeded; leave without it after `grace_s` seconds."""
-        if not self._ready or not hasattr(self._wrapper, "wrapperFini"):
+        if not self._ready or not self._defines("wrapperFini"):
             return
         # A thread of its own: the bounded ones may all be stuck in calls.
         thread = ThreadPoolExecutor(1, thread_name_prefix="wrapperFini")
@@ -111,12 +119,14 @@ class WrapperHost:
 
     def _method(self, name: str) -> _Method | None:
         """Bind a method that the wrapper defines itself; WrapperBase's own do nothing."""
-        function = getattr(self._wrapper, name, None)
-        if function is None or getattr(type(self._wrapper), name, None) is getattr(
-            WrapperBase, name
-        ):
+        if not self._defines(name):
             return None
+        function = getattr(self._wrapper, name)
         return _Method(function, binding.bind(function, binding.ONCE_ORDER))
+
+    def _defines(self, name: str) -> bool:
+        own = getattr(type(self._wrapper), name, None)
+        return own is not None and own is not getattr(WrapperBase, name)
 
     def _once(
         self, tag: str, params: dict[str, str], items: list[pb.RequestData]

@@ -116,6 +116,9 @@ async def _serve(wishes: environment.HostWishes, output: Output, *, tcp: bool) -
         await wrapper.fini(wishes.stop_grace_s)
         results.finish()
         output.finish()
+        if wrapper.running_calls:
+            await asyncio.sleep(LAST_STREAMS_S)
+            _leave_at_once(listener)  # nothing can end their threads; ending their RPCs is noise
         await server.stop(LAST_STREAMS_S)
     finally:
         listener.remove()
@@ -145,7 +148,7 @@ def _init_failed(reason: str) -> int:
 
 
 def _leave_at_once(listener: listening.Listener) -> None:
-    """The host is dead: nobody reads answers or logs any more."""
+    """End without the interpreter's own leave-taking, which would wait for threads."""
     listener.remove()
     os._exit(0)
 
