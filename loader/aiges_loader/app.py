@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiges_loader.config import GiveUp, LoaderConfig
@@ -21,16 +22,22 @@ from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker_environ import worker_environ
 from aiges_loader.pool.worker_spec import WorkerSpec
+from aiges_loader.reloading import Reloaded, Reloads, needs_start
 
 GRPC_STOP_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
-async def serve(config: LoaderConfig, stop: asyncio.Event) -> ExitStatus:
+async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> ExitStatus:
     """Serve until `stop` or until the workers cannot be kept alive; return the exit status.
 
     Cancelling stops without waiting for calls.
+
+    Args:
+        config: What to serve.
+        stop: Set by whoever wants the service to end.
+        reloads: Wishes to live by the configuration as it then is.
 
     Raises:
         ListenError: A port cannot be had; nothing was started.
@@ -56,6 +63,8 @@ async def serve(config: LoaderConfig, stop: asyncio.Event) -> ExitStatus:
             tasks.create_task(pool.run(), name="pool")
             describing = tasks.create_task(_describe(pool, api), name="describe")
             reporting = tasks.create_task(_report_health(pool, grpc_api), name="health")
+            service_parts = _Parts(pool, api, server, folder)
+            reloading = tasks.create_task(_reload(config, reloads, service_parts), name="reload")
             await grpc_api.start()
             await server.start()
             host, port = listener.getsockname()[:2]
@@ -64,6 +73,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event) -> ExitStatus:
             # Leave in reverse: say so, close the doors, let calls finish, then end the workers.
             api.draining = True
             reporting.cancel()
+            reloading.cancel()
             await grpc_api.set_ready(ready=False)
             until = time.monotonic() + config.pool.drain_timeout_s
             await server.drain(config.pool.drain_timeout_s)
@@ -88,6 +98,49 @@ async def _describe(pool: Pool, api: HttpApi) -> None:
         pool.fail(f"the wrapper's schema is unusable: {error}")
         return
     log.info("ready routes=%s", ",".join(routes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a reload changes."""
+
+    pool: Pool
+    api: HttpApi
+    server: HttpServer
+    folder: Path
+
+
+async def _reload(config: LoaderConfig, reloads: Reloads, parts: _Parts) -> None:
+    """Live by another configuration whenever somebody asks for it and it is a good one."""
+    while True:
+        asked = await reloads.next()
+        checked = reloads.checked()
+        if isinstance(checked, LoaderConfig):
+            outcome = await _live_by(checked, config, parts)
+            config = checked if outcome.done else config
+        else:
+            outcome = checked
+        for wish in asked:
+            if not wish.done():
+                wish.set_result(outcome)
+
+
+async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloaded:
+    later = needs_start(old, new)
+    for warning in (*new.warnings, *later):
+        log.warning("%s", warning)
+    if not await parts.pool.reload(pool_plan(new, parts.folder)):
+        log.error("not reloaded: a worker does not start with the new configuration")
+        return Reloaded(done=False, problems=("a worker does not start with it; see the log",))
+    parts.api.settings = _http_settings(new)
+    parts.server.limits = _http_limits(new)
+    try:
+        routes = parts.api.describe(parts.pool.schema)
+    except SchemaError as error:
+        log.error("the new schema is unusable, the old routes stay: %s", error)  # noqa: TRY400
+        return Reloaded(done=True, problems=(*later, f"schema: {error}"))
+    log.info("reloaded routes=%s", ",".join(routes))
+    return Reloaded(done=True, problems=later)
 
 
 async def _report_health(pool: Pool, grpc_api: GrpcApi) -> None:
@@ -132,6 +185,7 @@ def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         restart_wait_s=settings.restart_wait_s,
         keep_probing=settings.give_up is GiveUp.STAY,
         min_ready=settings.min_ready,
+        retry_on_crash=settings.retry_on_crash,
     )
 
 

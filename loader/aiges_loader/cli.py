@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -67,13 +68,17 @@ def _obey(invocation: flags.Invocation, program: Path) -> int:
 def _serve(asked: flags.Serve, program: Path) -> int:
     if asked.config is None:
         write_default()
-    config = load_given(
-        asked.config,
-        program=program,
-        service=asked.service,
-        environ=os.environ,
-        inline_defaults=asked.inline_defaults,
-    )
+
+    def read() -> LoaderConfig:
+        return load_given(
+            asked.config,
+            program=program,
+            service=asked.service,
+            environ=os.environ,
+            inline_defaults=asked.inline_defaults,
+        )
+
+    config = read()
     debug = config.log.level is LogLevel.DEBUG
     logs.set_up_console(logging.DEBUG if debug else logging.INFO)
     logs.set_up_file(config.log)
@@ -87,19 +92,21 @@ def _serve(asked: flags.Serve, program: Path) -> int:
         return ExitStatus.FAILED
     if config.process.numa_cpus is not None:
         os.sched_setaffinity(0, config.process.numa_cpus)
-    return _run(config)
+    return _run(config, read)
 
 
-def _run(config: LoaderConfig) -> int:
+def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     # Imported only now, so that a mistake in the configuration is reported at once.
     import uvloop  # noqa: PLC0415
 
     from aiges_loader.app import serve  # noqa: PLC0415
     from aiges_loader.frontend.listening import ListenError  # noqa: PLC0415
+    from aiges_loader.reloading import Reloads  # noqa: PLC0415
 
     async def until_told() -> int:
         stop = asyncio.Event()
-        serving = asyncio.ensure_future(serve(config, stop))
+        reloads = Reloads(read)
+        serving = asyncio.ensure_future(serve(config, stop, reloads))
         loop = asyncio.get_running_loop()
 
         def told(number: signal.Signals) -> None:
@@ -112,7 +119,7 @@ def _run(config: LoaderConfig) -> int:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told, number)
-        loop.add_signal_handler(signal.SIGHUP, log.warning, "SIGHUP: reload is not built yet")
+        loop.add_signal_handler(signal.SIGHUP, reloads.ask)
         try:
             return await serving
         except asyncio.CancelledError:

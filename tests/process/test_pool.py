@@ -49,6 +49,7 @@ def make(
     keep_probing: bool = False,
     hang_timeout_s: float | None = None,
     wear: WearPolicy = FRESH,
+    retry_on_crash: bool = False,
 ) -> Pool:
     return Pool(plan_for(**locals()))
 
@@ -69,6 +70,7 @@ def plan_for(
     keep_probing: bool,
     hang_timeout_s: float | None,
     wear: WearPolicy,
+    retry_on_crash: bool,
 ) -> PoolPlan:
     spec = WorkerSpec(
         command=(sys.executable, FAKE, mode),
@@ -93,6 +95,7 @@ def plan_for(
         restart_wait_s=restart_wait_s,
         keep_probing=keep_probing,
         min_ready=1,
+        retry_on_crash=retry_on_crash,
     )
 
 
@@ -166,6 +169,14 @@ async def test_a_call_that_a_dying_worker_had_not_begun_goes_to_another(tmp_path
         assert pool.workers[0].restarts == 1
         with pytest.raises(WorkerDiedError):  # begun: nobody knows what it did
             await pool.once(call("exit"))
+
+
+async def test_a_begun_call_is_tried_once_more_if_that_is_wanted(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, retry_on_crash=True)) as pool:
+        assert (await pool.once(call(f"die once {tmp_path / 'died'}"))).outputs
+        with pytest.raises(WorkerDiedError):
+            await pool.once(call("exit"))
+        assert pool.workers[0].restarts >= 2
 
 
 async def test_without_a_word_on_beginnings_every_call_counts_as_begun(tmp_path: Path) -> None:

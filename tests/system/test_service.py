@@ -371,6 +371,57 @@ def ignore_disconnect(service: Service) -> None:
         return
 
 
+def test_sighup_brings_new_workers_without_losing_a_call(folder: Path) -> None:
+    with Service(folder, fc={"max": 8}).ready() as service:
+        before = int(service.once(pid=1).text())
+        codes: list[int] = []
+        over = threading.Event()
+
+        def call_all_the_time() -> None:
+            while not over.is_set():
+                codes.append(service.once().code)
+
+        client = threading.Thread(target=call_all_the_time)
+        client.start()
+        wrapper = (folder / "wrapper.py").read_text().replace('"mine"', '"other"')
+        (folder / "wrapper.py").write_text(wrapper)
+        for count in range(1, 4):
+            (folder / "aiges.toml").write_text(config_text(fc={"max": 8}, pool={"workers": count}))
+            service.process.send_signal(signal.SIGHUP)
+            service.wait_for(r"reloaded routes=/v3/private/other", after=len(service.log))
+        over.set()
+        client.join()
+        assert set(codes) == {0}
+        assert len(codes) > 3
+        assert int(service.once(pid=1).text()) != before
+        assert service.once(route="/v3/private/other").code == 0
+        assert service.ask("POST", "/v3/private/mine", once_body()).status == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("[pool]\nworkers = 0\n", r"not reloaded: aiges.toml:\d+: \[pool\] workers: expected"),
+        ("[oops\n", r"not reloaded: aiges.toml:\d+"),
+        ('[wrapper]\ninit_ret = "5"\n', "not reloaded: a worker does not start"),
+    ],
+)
+def test_a_bad_configuration_costs_a_running_service_nothing(
+    change: str, said: str, folder: Path
+) -> None:
+    with Service(folder).ready() as service:
+        before = service.once(pid=1).text()
+        good = config_text()
+        if change.startswith("[wrapper]"):
+            (folder / "aiges.toml").write_text(config_text(wrapper={"init_ret": "5"}))
+        else:
+            (folder / "aiges.toml").write_text(good + change)
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for(said)
+        assert service.once(pid=1).text() == before
+        assert service.ask("GET", "/readyz").status == 200
+
+
 def test_a_killed_supervisor_leaves_no_worker(folder: Path) -> None:
     with Service(folder).ready() as service:
         workers = service.workers()

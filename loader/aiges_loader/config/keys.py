@@ -205,7 +205,7 @@ _POOL = (
     _integer("pool", "maxRequests", 0),
     _integer("pool", "maxRssMb", 0),
     _seconds("pool", "maxAge", 0.0),
-    *_planned("pool", retryOnCrash=False),
+    _switch("pool", "retryOnCrash", default=False),
     *_planned("pool", gpus=[], cpus=[], nice=0, env={}, rlimits={}),
 )
 

@@ -206,6 +206,7 @@ def _pool(settings: Settings, *, cpus: int) -> PoolConfig:
         max_requests=settings.integer("pool", "maxRequests") or None,
         max_rss_bytes=settings.integer("pool", "maxRssMb") * _MIB or None,
         max_age_s=settings.number("pool", "maxAge") or None,
+        retry_on_crash=settings.switch("pool", "retryOnCrash"),
     )
 
 

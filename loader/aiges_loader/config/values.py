@@ -131,6 +131,7 @@ class PoolConfig:
         max_requests: After so many calls a worker is replaced. None: never.
         max_rss_bytes: If it uses more memory. None: never.
         max_age_s: After so long. None: never.
+        retry_on_crash: Try a call whose worker died once more.
     """
 
     workers: int
@@ -153,6 +154,7 @@ class PoolConfig:
     max_requests: int | None
     max_rss_bytes: int | None
     max_age_s: float | None
+    retry_on_crash: bool
 
 
 @dataclass(frozen=True, slots=True)

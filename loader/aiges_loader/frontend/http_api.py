@@ -95,7 +95,7 @@ class HttpApi:
         """Make an API that knows no routes yet."""
         self.draining = False
         self._backend = backend
-        self._settings = settings
+        self.settings = settings
         self._described = asyncio.Event()
         self._inference: frozenset[str] = frozenset()
         self._inputs: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class HttpApi:
         Raises:
             SchemaError: The text is no description of a service.
         """
-        service = parse_schema(text, service_name=self._settings.service)
+        service = parse_schema(text, service_name=self.settings.service)
         document = openapi(service)
         self._inference = frozenset(service.routes)
         self._inputs = tuple(service.inputs)
@@ -145,7 +145,7 @@ class HttpApi:
 
     async def _wait_and_answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Hold a request that came before we know our routes."""
-        limit_s = self._settings.restart_wait_s
+        limit_s = self.settings.restart_wait_s
         try:
             async with asyncio.timeout(limit_s):
                 await self._described.wait()
@@ -158,7 +158,7 @@ class HttpApi:
     async def _once(self, request: web.BaseRequest) -> web.StreamResponse:
         sid = new_sid()
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(self.settings.timeout_s):
                 body = await self._body(request)
                 asked = await self._decode(body, sid)
                 reply = await self._backend.once(asked.call)
@@ -171,7 +171,7 @@ class HttpApi:
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """Read the body; refuse it unread where its announced length is too much."""
-        limit = self._settings.max_body_bytes
+        limit = self.settings.max_body_bytes
         too_large = BodyTooLargeError(f"more than {limit} bytes")
         if (request.content_length or 0) > limit:
             raise too_large
@@ -187,7 +187,7 @@ class HttpApi:
             codec.decode_request,
             body,
             sid=sid,
-            header_pass=self._settings.header_pass,
+            header_pass=self.settings.header_pass,
             declared_inputs=self._inputs,
         )
         if len(body) <= DECODED_AT_ONCE_BYTES:
@@ -196,7 +196,7 @@ class HttpApi:
 
     def _failed(self, error: CallError, sid: str) -> web.Response:
         status = error.status
-        if self._settings.legacy_status:
+        if self.settings.legacy_status:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
         response = web.Response(status=status, body=codec.encode_error(error, sid), headers=_JSON)
         if error.status is HTTPStatus.SERVICE_UNAVAILABLE:

@@ -63,6 +63,15 @@ class HttpServer:
         self._server = _Connections(handler, limits)
         self._accepting: asyncio.Server | None = None
 
+    @property
+    def limits(self) -> HttpLimits:
+        """What clients may take; another one holds for connections made from then on."""
+        return self._server.limits
+
+    @limits.setter
+    def limits(self, limits: HttpLimits) -> None:
+        self._server.limits = limits
+
     async def start(self) -> None:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
@@ -122,7 +131,7 @@ class _Connections(web.Server):
         self._busy = 0
         self.idle = asyncio.Event()
         self.idle.set()
-        self._limits = limits
+        self.limits = limits
         self._unheard: set[_Connection] = set()
         self._all_heard = asyncio.Event()
 
@@ -156,7 +165,7 @@ class _Connections(web.Server):
 
     def __call__(self) -> RequestHandler:
         loop = asyncio.get_running_loop()
-        return _Connection(self, self._limits.header_timeout_s, loop=loop, **self._kwargs)
+        return _Connection(self, self.limits.header_timeout_s, loop=loop, **self._kwargs)
 
     def _request(
         self,
@@ -176,7 +185,7 @@ class _Connections(web.Server):
             writer,
             task,
             loop,
-            client_max_size=self._limits.max_body_bytes,
+            client_max_size=self.limits.max_body_bytes,
         )
 
 

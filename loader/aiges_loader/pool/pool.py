@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import NoLicenceError, NoWorkerError
+from aiges_loader.errors import NoLicenceError, NoWorkerError, WorkerDiedError
 from aiges_loader.pool.admission import Licences, least_loaded
 from aiges_loader.pool.client import NotBegunError
 from aiges_loader.pool.lifecycle import State
@@ -37,6 +37,7 @@ class PoolPlan:
         restart_wait_s: How long a call waits for a worker that is being started.
         keep_probing: Go on starting workers that have failed, and never give up.
         min_ready: So many workers must be ready for the service to be.
+        retry_on_crash: Try a call whose worker died once more, though it may have done its work.
     """
 
     spec: WorkerSpec
@@ -48,6 +49,7 @@ class PoolPlan:
     restart_wait_s: float
     keep_probing: bool
     min_ready: int
+    retry_on_crash: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,11 @@ class Pool:
     def ready_workers(self) -> int:
         """How many workers take calls."""
         return sum(worker.takes_calls for worker in self.workers)
+
+    @property
+    def schema(self) -> str:
+        """What the newest ready worker says of its wrapper; "" if none is ready."""
+        return next((w.schema for w in reversed(self.workers) if w.takes_calls), "")
 
     @property
     def is_ready(self) -> bool:
@@ -250,6 +257,7 @@ class Pool:
             self._licences.give_back()
 
     async def _at_some_worker(self, call: Call) -> Reply:
+        tries_left = 2 if self.plan.retry_on_crash else 1
         while True:
             worker = await self._place()
             if not worker.takes_calls:  # it went between giving us the place and our turn
@@ -259,6 +267,11 @@ class Pool:
                 return await worker.once(call)
             except NotBegunError as error:
                 log.info("call goes to another worker sid=%s reason=%s", call.sid, error)
+            except WorkerDiedError as error:
+                tries_left -= 1
+                if not tries_left:
+                    raise
+                log.info("call is tried once more sid=%s reason=%s", call.sid, error)
 
     async def _place(self) -> Worker:
         """Reserve a place at a worker, waiting for one if need be."""
