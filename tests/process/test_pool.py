@@ -23,6 +23,7 @@ from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.restart import RestartPolicy
+from aiges_loader.pool.worker import FINI_LIMIT_S
 from aiges_loader.pool.worker_spec import WorkerSpec
 from support.waiting import dies_within, open_fds, until
 
@@ -357,6 +358,11 @@ async def test_a_worker_that_will_not_leave_is_killed(
         pid = pool.workers[0].pid
         assert pid is not None
     assert dies_within(pid, 0.0)
+
+
+async def test_a_worker_that_cannot_be_asked_to_leave_is_terminated_at_once(tmp_path: Path) -> None:
+    async with asyncio.timeout(FINI_LIMIT_S), running(make("no-controller", tmp_path)) as pool:
+        await ready(pool)
 
 
 async def test_cancelling_the_owner_kills_the_process(tmp_path: Path) -> None:

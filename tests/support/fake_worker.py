@@ -112,7 +112,8 @@ async def serve() -> None:
         loop.add_signal_handler(signal.SIGTERM, lambda: None)
     server = grpc.aio.server()
     aiges_inner_pb2_grpc.add_WrapperServiceServicer_to_server(Service(), server)
-    grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(Controller(), server)
+    if MODE != "no-controller":
+        grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(Controller(), server)
     if MODE != "no-health":
         healths = health.aio.HealthServicer()
         status = health_pb2.HealthCheckResponse

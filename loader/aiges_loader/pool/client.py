@@ -184,14 +184,18 @@ class WorkerClient:
             if pending.returned:
                 self._finish(call.sid)
 
-    async def shutdown(self, limit_s: float) -> None:
-        """Ask the worker to leave. Whatever it answers, or nothing in `limit_s`, is fine."""
+    async def shutdown(self, limit_s: float) -> bool:
+        """Ask the worker to leave; say whether it may do so, False if it knows no such request.
+
+        Go plugins cut the connection instead of answering, and one that is slow may still leave.
+        """
         stub = grpc_controller_pb2_grpc.GRPCControllerStub(self._channel)
         try:
             await stub.Shutdown(controller_pb.Empty(), timeout=limit_s)
         except grpc.aio.AioRpcError as error:
-            # Go plugins cut the connection instead of answering; others lack the service.
             log.debug("shutdown answered code=%s", error.code().name)
+            return error.code() is not grpc.StatusCode.UNIMPLEMENTED
+        return True
 
     def fail_all(self, reason: str) -> None:
         """End every call that the worker has: it is dead, or as good as."""

@@ -22,7 +22,7 @@ from aiges_wire import handshake
 from aiges_wire.worker_env import DUMP_SIGNAL
 
 FINI_LIMIT_S: Final = 5.0
-"""How long wrapperFini may take; told to our worker, and given to any other before SIGTERM."""
+"""How long wrapperFini may take; told to ours, and given to any that can be asked to leave."""
 
 TERM_GRACE_S: Final = 2.0
 """Between SIGTERM and SIGKILL, for a worker that did not leave when asked."""
@@ -314,8 +314,8 @@ class Worker:
             await asyncio.wait([hung])
         self._move(Event.STOP)
         client.fail_all("it did not finish within drainTimeout")
-        await client.shutdown(SHUTDOWN_RPC_S)
-        await first_of(process.exited, limit_s=FINI_LIMIT_S)
+        if await client.shutdown(SHUTDOWN_RPC_S):
+            await first_of(process.exited, limit_s=FINI_LIMIT_S)
         return ""
 
     async def _hangs(self, client: WorkerClient) -> str:
