@@ -448,3 +448,13 @@ async def test_a_worker_that_is_busy_but_alive_is_left_alone(tmp_path: Path) -> 
         for number in range(4):
             await pool.once(call("sleep 0.4", str(number)))
         assert await pid_of(pool) == pid
+
+
+async def test_a_worker_that_answers_calls_lives_though_it_answers_no_heartbeat(
+    tmp_path: Path,
+) -> None:
+    async with running(make("mute", tmp_path, hang_timeout_s=1.0)) as pool:
+        pid = await pid_of(pool)
+        for number in range(4):
+            await pool.once(call("sleep 0.4", str(number)))
+        assert await pid_of(pool) == pid

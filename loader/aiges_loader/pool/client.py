@@ -78,6 +78,7 @@ class WorkerClient:
 
     Attributes:
         broken: Resolves with a reason when the worker stops talking to us though it may live.
+        last_answer_at: When it last answered any call, by the clock of the loop.
     """
 
     def __init__(self, handshake: Handshake, on_output: Callable[[Stream, bytes], None]) -> None:
@@ -95,6 +96,7 @@ class WorkerClient:
         self._pending: dict[str, _Pending] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._tells_beginnings = False
+        self.last_answer_at = self._loop.time()
         self.broken: asyncio.Future[str] = self._loop.create_future()
 
     async def __aenter__(self) -> "WorkerClient":
@@ -251,6 +253,7 @@ class WorkerClient:
             self.broken.set_result(reason)
 
     def _answered(self, message: pb.Response) -> None:
+        self.last_answer_at = self._loop.time()
         pending = self._pending.get(message.tag)
         if pending is None:
             log.debug("answer for unknown call tag=%s", message.tag)
@@ -274,9 +277,11 @@ class WorkerClient:
             reply = await rpc
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                self.last_answer_at = self._loop.time()
                 self._fail(call.sid, messages.rpc_error(error))
             # Unavailable: the connection is gone, and whoever notices why ends all calls with it.
             return
+        self.last_answer_at = self._loop.time()
         pending = self._pending.get(call.sid)
         if pending is None:
             return

@@ -327,6 +327,8 @@ class Worker:
             await asyncio.sleep(policy.period_s)
             if await client.answers(policy.period_s):
                 last_sign = loop.time()
+            # One whose threads are all in calls may answer only those.
+            last_sign = max(last_sign, client.last_answer_at)
             verdict = policy.verdict(
                 silent_for_s=loop.time() - last_sign, longest_call_s=client.longest_call_s()
             )
