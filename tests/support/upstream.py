@@ -123,7 +123,8 @@ def _run(sdk_version: str, *command: str | Path) -> None:
     except subprocess.TimeoutExpired:
         raise InstallError(f"aiges {sdk_version}: no end after {INSTALL_LIMIT_S:g} s") from None
     if done.returncode != 0:
-        raise InstallError(f"aiges {sdk_version} cannot be installed:\n{done.stderr.strip()}")
+        reason = "\n".join(done.stderr.strip().splitlines()[-3:])  # the last names the package
+        raise InstallError(f"aiges {sdk_version} cannot be installed: {reason}")
 
 
 @contextmanager

@@ -192,6 +192,12 @@ def test_wrapper_init_that_returns_1_ends_the_supervisor_with_a_reason(tmp_path:
         service.wait_for("User wrapperInit function failed")
 
 
+def test_two_workers_on_its_one_port_are_refused_with_a_reason(tmp_path: Path) -> None:
+    with serving(tmp_path, pool={"workers": 2}) as service:
+        assert service.wait() == 1
+        service.wait_for(r"did not start: .* another worker does; .* workers must be 1")
+
+
 def test_the_version_that_the_originals_readme_names_answers_a_call(tmp_path: Path) -> None:
     with serving(tmp_path, ECHO_FOR_0_5, sdk_version="0.5.0") as service:
         assert echoed(service.ready(), "你好") == "你好"

@@ -66,6 +66,7 @@ class Worker:
     Attributes:
         number: From 1; in logs and reports.
         pid: Of the running process, None while there is none.
+        address: Where that process listens, "" while that is unknown.
         schema: What the wrapper says of itself, from the last start.
         running: Calls that the worker has, reserved ones included.
         served: Calls that it has been done with, over all its processes.
@@ -87,12 +88,14 @@ class Worker:
         self.number = number
         self.state = State.STOPPED
         self.pid: int | None = None
+        self.address = ""
         self.schema = ""
         self.running = 0
         self.served = 0
         self.restarts = 0
         self.death: Death | None = None
         self.on_change: Callable[[], None] = lambda: None
+        self.is_taken: Callable[[str], bool] = lambda _address: False
         self._spec = spec
         self._policy = policy
         self._keep_probing = keep_probing
@@ -209,6 +212,7 @@ class Worker:
         finally:  # crash, bad start, stop or cancellation: the process never outlives this line
             left = await process.end(grace_s=TERM_GRACE_S if self.state is State.STOPPING else 0.0)
             self.pid = None
+            self.address = ""
         if left is None:
             log.error("worker cannot be killed worker=%d pid=%d", self.number, process.pid)
         if self.state is State.STOPPING:
@@ -240,6 +244,12 @@ class Worker:
             raise WorkerStartError(
                 f"no handshake line within {spec.start_timeout_s:g} s (startTimeout)"
             ) from None
+        if self.is_taken(shaken.target()):
+            raise WorkerStartError(
+                f"it listens at {shaken.target()}, where another worker does; if the port of such"
+                " workers is fixed, as the upstream SDK's is, [pool] workers must be 1"
+            )
+        self.address = shaken.target()
         self._move(Event.SHOOK_HANDS)
         splitters = {stream: (LineSplitter(), LogReader()) for stream in Stream}
 
