@@ -25,6 +25,7 @@ from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.pool import Pool, PoolPlan
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.wear import WearPolicy
+from aiges_loader.pool.worker import FINI_LIMIT_S
 from aiges_loader.pool.worker_spec import WorkerSpec
 from support.waiting import dies_within, open_fds, until
 
@@ -391,6 +392,11 @@ async def test_a_worker_that_will_not_leave_is_killed(
     assert dies_within(pid, 0.0)
 
 
+async def test_a_worker_that_cannot_be_asked_to_leave_is_terminated_at_once(tmp_path: Path) -> None:
+    async with asyncio.timeout(FINI_LIMIT_S), running(make("no-controller", tmp_path)) as pool:
+        await ready(pool)
+
+
 async def test_cancelling_the_owner_kills_the_process(tmp_path: Path) -> None:
     pool = make("serves", tmp_path)
     owner = asyncio.create_task(pool.run())
@@ -543,3 +549,13 @@ async def test_a_worker_that_uses_too_much_memory_is_replaced(
         async with asyncio.timeout(20):
             while await pid_of(pool) == pid:
                 await asyncio.sleep(0.02)
+
+
+async def test_a_worker_that_answers_calls_lives_though_it_answers_no_heartbeat(
+    tmp_path: Path,
+) -> None:
+    async with running(make("mute", tmp_path, hang_timeout_s=1.0)) as pool:
+        pid = await pid_of(pool)
+        for number in range(4):
+            await pool.once(call("sleep 0.4", str(number)))
+        assert await pid_of(pool) == pid

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -283,24 +284,26 @@ def test_it_does_not_outlive_its_host(shell: bool, tmp_path: Path) -> None:
     worker = [sys.executable, "-m", "aiges.serve"]
     # Two commands, so that the shell stays and is the worker's parent.
     command = ["sh", "-c", f"{' '.join(worker)}; true"] if shell else worker
-    host = subprocess.Popen(
-        [sys.executable, "-c", KILLED_HOST, *command],
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert host.stdout is not None
-    host.stdout.readline()
-    address = Path(host.stdout.readline().decode().split("|")[3])
-    with socket.socket(socket.AF_UNIX) as witness:
-        witness.connect(str(address))
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED_HOST, *command],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        ) as host,
+        socket.socket(socket.AF_UNIX) as witness,
+    ):
+        assert host.stdout is not None
+        host.stdout.readline()
+        address = Path(host.stdout.readline().decode().split("|")[3])
         witness.settimeout(LIMIT_S)
+        witness.connect(str(address))
         host.kill()
-        host.wait()
-        while witness.recv(1024):  # HTTP/2 settings come first; the end comes with the worker's
-            pass
-    host.stdout.close()
+        # HTTP/2 settings come first; the end, of one kind or the other, comes with the worker's.
+        with suppress(ConnectionResetError):
+            while witness.recv(1024):
+                pass
     assert not address.exists()
 
 

@@ -106,15 +106,28 @@ class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):
         return controller_pb.Empty()
 
 
+class OneHealth(health.aio.HealthServicer):
+    """Answers once, then no more: like a server whose threads are all in calls."""
+
+    asked = 0
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        self.asked += 1
+        if self.asked > 1:
+            await asyncio.sleep(60)
+        return await super().Check(request, context)
+
+
 async def serve() -> None:
     loop = asyncio.get_running_loop()
     if MODE == "ignores-shutdown":
         loop.add_signal_handler(signal.SIGTERM, lambda: None)
     server = grpc.aio.server()
     aiges_inner_pb2_grpc.add_WrapperServiceServicer_to_server(Service(), server)
-    grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(Controller(), server)
+    if MODE != "no-controller":
+        grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(Controller(), server)
     if MODE != "no-health":
-        healths = health.aio.HealthServicer()
+        healths = OneHealth() if MODE == "mute" else health.aio.HealthServicer()
         status = health_pb2.HealthCheckResponse
         serving = status.NOT_SERVING if MODE == "not-serving" else status.SERVING
         await healths.set("plugin", serving)

@@ -78,6 +78,7 @@ class WorkerClient:
 
     Attributes:
         broken: Resolves with a reason when the worker stops talking to us though it may live.
+        last_answer_at: When it last answered any call, by the clock of the loop.
     """
 
     def __init__(self, handshake: Handshake, on_output: Callable[[Stream, bytes], None]) -> None:
@@ -102,6 +103,7 @@ class WorkerClient:
         self._pending: dict[str, _Pending] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._tells_beginnings = False
+        self.last_answer_at = self._loop.time()
         self.broken: asyncio.Future[str] = self._loop.create_future()
 
     async def __aenter__(self) -> "WorkerClient":
@@ -191,14 +193,18 @@ class WorkerClient:
             if pending.returned:
                 self._finish(call.sid)
 
-    async def shutdown(self, limit_s: float) -> None:
-        """Ask the worker to leave. Whatever it answers, or nothing in `limit_s`, is fine."""
+    async def shutdown(self, limit_s: float) -> bool:
+        """Ask the worker to leave; say whether it may do so, False if it knows no such request.
+
+        Go plugins cut the connection instead of answering, and one that is slow may still leave.
+        """
         stub = grpc_controller_pb2_grpc.GRPCControllerStub(self._channel)
         try:
             await stub.Shutdown(controller_pb.Empty(), timeout=limit_s)
         except grpc.aio.AioRpcError as error:
-            # Go plugins cut the connection instead of answering; others lack the service.
             log.debug("shutdown answered code=%s", error.code().name)
+            return error.code() is not grpc.StatusCode.UNIMPLEMENTED
+        return True
 
     def fail_all(self, reason: str) -> None:
         """End every call that the worker has: it is dead, or as good as."""
@@ -254,6 +260,7 @@ class WorkerClient:
             self.broken.set_result(reason)
 
     def _answered(self, message: pb.Response) -> None:
+        self.last_answer_at = self._loop.time()
         pending = self._pending.get(message.tag)
         if pending is None:
             log.debug("answer for unknown call tag=%s", message.tag)
@@ -277,9 +284,11 @@ class WorkerClient:
             (reply,) = [reply async for reply in rpc] or [pb.Response()]
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                self.last_answer_at = self._loop.time()
                 self._fail(call.sid, messages.rpc_error(error))
             # Unavailable: the connection is gone, and whoever notices why ends all calls with it.
             return
+        self.last_answer_at = self._loop.time()
         pending = self._pending.get(call.sid)
         if pending is None:
             return

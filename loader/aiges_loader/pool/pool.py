@@ -126,6 +126,7 @@ class Pool:
     def _make(self, number: int, plan: PoolPlan) -> Worker:
         worker = Worker(number, plan.spec, plan.policy, keep_probing=plan.keep_probing)
         worker.on_change = self._changed
+        worker.is_taken = self._is_taken
         return worker
 
     def _start(self, worker: Worker) -> None:
@@ -298,6 +299,10 @@ class Pool:
         if any(worker.takes_calls or worker.is_coming for worker in self.workers):
             return ""
         return ", ".join(sorted({worker.state.value for worker in self.workers}))
+
+    def _is_taken(self, address: str) -> bool:
+        """Say whether a worker listens at `address`: with SO_REUSEPORT a second one can."""
+        return any(worker.address == address for worker in self.workers)
 
     def _changed(self) -> None:
         """A worker's state or load has changed. Several changes in a row are looked at once."""

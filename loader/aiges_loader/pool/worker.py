@@ -22,7 +22,7 @@ from aiges_wire import handshake
 from aiges_wire.worker_env import DUMP_SIGNAL
 
 FINI_LIMIT_S: Final = 5.0
-"""How long wrapperFini may take; told to our worker, and given to any other before SIGTERM."""
+"""How long wrapperFini may take; told to ours, and given to any that can be asked to leave."""
 
 TERM_GRACE_S: Final = 2.0
 """Between SIGTERM and SIGKILL, for a worker that did not leave when asked."""
@@ -68,6 +68,7 @@ class Worker:
     Attributes:
         number: From 1; in logs and reports.
         pid: Of the running process, None while there is none.
+        address: Where that process listens, "" while that is unknown.
         schema: What the wrapper says of itself, from the last start.
         running: Calls that the worker has, reserved ones included.
         served: Calls that it has been done with, over all its processes.
@@ -90,6 +91,7 @@ class Worker:
         self.number = number
         self.state = State.STOPPED
         self.pid: int | None = None
+        self.address = ""
         self.schema = ""
         self.running = 0
         self.served = 0
@@ -97,6 +99,7 @@ class Worker:
         self.death: Death | None = None
         self.first_outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.on_change: Callable[[], None] = lambda: None
+        self.is_taken: Callable[[str], bool] = lambda _address: False
         self._spec = spec
         self._policy = policy
         self._keep_probing = keep_probing
@@ -244,6 +247,7 @@ class Worker:
         finally:  # crash, bad start, stop or cancellation: the process never outlives this line
             left = await process.end(grace_s=TERM_GRACE_S if self.state is State.STOPPING else 0.0)
             self.pid = None
+            self.address = ""
         if left is None:
             log.error("worker cannot be killed worker=%d pid=%d", self.number, process.pid)
         if self.state is State.STOPPING:
@@ -275,6 +279,12 @@ class Worker:
             raise WorkerStartError(
                 f"no handshake line within {spec.start_timeout_s:g} s (startTimeout)"
             ) from None
+        if self.is_taken(shaken.target()):
+            raise WorkerStartError(
+                f"it listens at {shaken.target()}, where another worker does; if the port of such"
+                " workers is fixed, as the upstream SDK's is, [pool] workers must be 1"
+            )
+        self.address = shaken.target()
         self._move(Event.SHOOK_HANDS)
         splitters = {stream: (LineSplitter(), LogReader()) for stream in Stream}
 
@@ -349,8 +359,8 @@ class Worker:
             await asyncio.wait([hung])
         self._move(Event.STOP)
         client.fail_all("it did not finish within drainTimeout")
-        await client.shutdown(SHUTDOWN_RPC_S)
-        await first_of(process.exited, limit_s=FINI_LIMIT_S)
+        if await client.shutdown(SHUTDOWN_RPC_S):
+            await first_of(process.exited, limit_s=FINI_LIMIT_S)
         return ""
 
     async def _hangs(self, client: WorkerClient) -> str:
@@ -362,6 +372,8 @@ class Worker:
             await asyncio.sleep(policy.period_s)
             if await client.answers(policy.period_s):
                 last_sign = loop.time()
+            # One whose threads are all in calls may answer only those.
+            last_sign = max(last_sign, client.last_answer_at)
             verdict = policy.verdict(
                 silent_for_s=loop.time() - last_sign, longest_call_s=client.longest_call_s()
             )
