@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aiges.dto import DataListCls, DataListNode
 from PIL import Image
+
+from aiges.dto import DataListCls, DataListNode
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "wrappers" / "digits"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from preprocess import NoDigitError, NoPictureError, digit_image
+
 from aiges.core.types import DataText
 from aiges.dto import DataListCls, Response, ResponseData
 from aiges.sdk import ImageBodyField, StringBodyField, WrapperBase
 from aiges.utils.log import log
-from preprocess import NoDigitError, NoPictureError, digit_image
 
 HERE = Path(__file__).resolve().parent
 
