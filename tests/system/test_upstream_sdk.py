@@ -148,6 +148,9 @@ class TestOneService:
     def test_a_request_over_4_mib_is_refused_at_once(self, modes: Service) -> None:
         assert at_once(modes, once_body(b"a" * (4 << 20))).status == 413
 
+    def test_a_request_of_almost_4_mib_is_answered(self, modes: Service) -> None:
+        assert len(modes.once(b"a" * 4_190_000).text()) == 4_190_000
+
     def test_an_answer_over_4_mib_arrives(self, modes: Service) -> None:
         assert len(modes.once(ctl="big5000000").text()) == 5_000_000
 
