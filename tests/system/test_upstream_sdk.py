@@ -198,7 +198,16 @@ def test_wrapper_init_that_returns_1_ends_the_supervisor_with_a_reason(tmp_path:
 def test_two_workers_on_its_one_port_are_refused_with_a_reason(tmp_path: Path) -> None:
     with serving(tmp_path, pool={"workers": 2}) as service:
         assert service.wait() == 1
-        service.wait_for(r"did not start: .* another worker does; .* workers must be 1")
+        service.wait_for(r"did not start: .* another worker does; .* workers = 1")
+
+
+def test_a_reload_is_refused_and_the_worker_goes_on(tmp_path: Path) -> None:
+    with serving(tmp_path, "modes") as service:
+        pid = service.ready().once(ctl="pid").text()
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for(r"replacement did not start .* another worker does; .* no reload")
+        service.wait_for("not reloaded")
+        assert service.once(ctl="pid").text() == pid
 
 
 def test_the_version_that_the_originals_readme_names_answers_a_call(tmp_path: Path) -> None:
