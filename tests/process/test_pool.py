@@ -559,3 +559,22 @@ async def test_a_worker_that_answers_calls_lives_though_it_answers_no_heartbeat(
         for number in range(4):
             await pool.once(call("sleep 0.4", str(number)))
         assert await pid_of(pool) == pid
+
+
+async def test_calls_that_wait_for_a_thread_of_the_worker_are_not_in_user_code(
+    tmp_path: Path,
+) -> None:
+    async with running(make("serves", tmp_path, hang_timeout_s=1.0)) as pool:
+        await ready(pool)
+        await asyncio.gather(*(pool.once(call("queue 0.4", str(n))) for n in range(4)))
+
+
+async def test_a_call_that_later_ones_overtake_is_in_user_code(tmp_path: Path) -> None:
+    async with running(make("serves", tmp_path, hang_timeout_s=1.0)) as pool:
+        await ready(pool)
+        stuck = asyncio.create_task(pool.once(call("hang", "stuck")))
+        with pytest.raises(WorkerDiedError, match="in user code for 1 s"):
+            for number in range(10):
+                await pool.once(call("sleep 0.4", str(number)))
+        with pytest.raises(WorkerDiedError):
+            await stuck

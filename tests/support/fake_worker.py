@@ -32,6 +32,7 @@ STOP = asyncio.Event()
 class Service(aiges_inner_pb2_grpc.WrapperServiceServicer):
     def __init__(self) -> None:
         self.results: asyncio.Queue[pb.Response] = asyncio.Queue()
+        self.one_at_a_time = asyncio.Lock()
 
     async def communicate(self, requests: Any, context: Any) -> AsyncIterator[pb.Response]:
         if MODE == "tells-beginnings":
@@ -64,7 +65,10 @@ class Service(aiges_inner_pb2_grpc.WrapperServiceServicer):
             tag=request.tag,
             list=[pb.ResponseData(key=i.key, data=i.data, status=3) for i in request.list],
         )
-        if do.startswith("sleep "):
+        if do.startswith("queue "):
+            async with self.one_at_a_time:
+                await asyncio.sleep(float(do.removeprefix("queue ")))
+        elif do.startswith("sleep "):
             await asyncio.sleep(float(do.removeprefix("sleep ")))
         elif do == "exit":
             os._exit(7)

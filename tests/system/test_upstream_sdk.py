@@ -148,6 +148,9 @@ class TestOneService:
     def test_a_request_over_4_mib_is_refused_at_once(self, modes: Service) -> None:
         assert at_once(modes, once_body(b"a" * (4 << 20))).status == 413
 
+    def test_a_request_of_almost_4_mib_is_answered(self, modes: Service) -> None:
+        assert len(modes.once(b"a" * 4_190_000).text()) == 4_190_000
+
     def test_an_answer_over_4_mib_arrives(self, modes: Service) -> None:
         assert len(modes.once(ctl="big5000000").text()) == 5_000_000
 
@@ -195,7 +198,16 @@ def test_wrapper_init_that_returns_1_ends_the_supervisor_with_a_reason(tmp_path:
 def test_two_workers_on_its_one_port_are_refused_with_a_reason(tmp_path: Path) -> None:
     with serving(tmp_path, pool={"workers": 2}) as service:
         assert service.wait() == 1
-        service.wait_for(r"did not start: .* another worker does; .* workers must be 1")
+        service.wait_for(r"did not start: .* another worker does; .* workers = 1")
+
+
+def test_a_reload_is_refused_and_the_worker_goes_on(tmp_path: Path) -> None:
+    with serving(tmp_path, "modes") as service:
+        pid = service.ready().once(ctl="pid").text()
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for(r"replacement did not start .* another worker does; .* no reload")
+        service.wait_for("not reloaded")
+        assert service.once(ctl="pid").text() == pid
 
 
 def test_the_version_that_the_originals_readme_names_answers_a_call(tmp_path: Path) -> None:

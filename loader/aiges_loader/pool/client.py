@@ -68,7 +68,7 @@ class _Pending:
         self.answer = answer
         self.on_done = on_done
         self.began_at = answer.get_loop().time()  # corrected when the worker says when
-        self.begun = False  # the worker has said that it began
+        self.begun = False  # the worker has said that it began, or it follows from its answers
         self.abandoned = False  # nobody waits for the answer any more
         self.returned = False  # the RPC has ended well; only the answer is missing
 
@@ -147,9 +147,16 @@ class WorkerClient:
         return True
 
     def longest_call_s(self) -> float:
-        """Return for how long the worker has had its oldest call, 0 if it has none."""
-        began = min((pending.began_at for pending in self._pending.values()), default=None)
-        return 0.0 if began is None else self._loop.time() - began
+        """Return for how long the worker has had its oldest call in user code, 0 if it has none.
+
+        A call of which we do not know that it has begun may wait for one of the worker's threads,
+        and cannot have got it earlier than when another call was answered.
+        """
+        began = (
+            call.began_at if call.begun else max(call.began_at, self.last_answer_at)
+            for call in self._pending.values()
+        )
+        return max((self._loop.time() - at for at in began), default=0.0)
 
     async def init(self, config: Mapping[str, str]) -> None:
         """Start the wrapper; raise `InitFailedError` or `WorkerCallError`."""
@@ -260,7 +267,7 @@ class WorkerClient:
             self.broken.set_result(reason)
 
     def _answered(self, message: pb.Response) -> None:
-        self.last_answer_at = self._loop.time()
+        self._shows_life(message.tag)
         pending = self._pending.get(message.tag)
         if pending is None:
             log.debug("answer for unknown call tag=%s", message.tag)
@@ -284,11 +291,11 @@ class WorkerClient:
             (reply,) = [reply async for reply in rpc] or [pb.Response()]
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                self.last_answer_at = self._loop.time()
+                self._shows_life(call.sid)
                 self._fail(call.sid, messages.rpc_error(error))
             # Unavailable: the connection is gone, and whoever notices why ends all calls with it.
             return
-        self.last_answer_at = self._loop.time()
+        self._shows_life(call.sid)
         pending = self._pending.get(call.sid)
         if pending is None:
             return
@@ -299,8 +306,19 @@ class WorkerClient:
         else:
             pending.returned = True
 
+    def _shows_life(self, answered: str) -> None:
+        """Note an answer. Calls whose beginning no one tells begin in the order they were sent."""
+        self.last_answer_at = self._loop.time()
+        if self._tells_beginnings or answered not in self._pending:
+            return
+        for sid in self._pending:
+            if sid == answered:
+                return
+            self._has_begun(sid)
+
     def _has_begun(self, sid: str) -> None:
-        if pending := self._pending.get(sid):
+        pending = self._pending.get(sid)
+        if pending and not pending.begun:
             pending.begun = True
             pending.began_at = self._loop.time()
 

@@ -281,8 +281,8 @@ class Worker:
             ) from None
         if self.is_taken(shaken.target()):
             raise WorkerStartError(
-                f"it listens at {shaken.target()}, where another worker does; if the port of such"
-                " workers is fixed, as the upstream SDK's is, [pool] workers must be 1"
+                f"it listens at {shaken.target()}, where another worker does; of workers with a"
+                " fixed port, like the upstream SDK's, one can run: [pool] workers = 1, no reload"
             )
         self.address = shaken.target()
         self._move(Event.SHOOK_HANDS)
