@@ -213,11 +213,14 @@ class WorkerClient:
             return error.code() is not grpc.StatusCode.UNIMPLEMENTED
         return True
 
-    def fail_all(self, reason: str) -> None:
-        """End every call that the worker has: it is dead, or as good as."""
-        for sid, pending in list(self._pending.items()):
+    def fail_all(self, reason: str) -> tuple[str, ...]:
+        """End every call that the worker has, for it is dead or as good as; return their sids."""
+        sids = tuple(self._pending)
+        for sid in sids:
+            pending = self._pending[sid]
             begun = pending.begun or not self._tells_beginnings
             self._fail(sid, WorkerDiedError(reason) if begun else NotBegunError(reason))
+        return sids
 
     async def _listen(self) -> None:
         """Read results and output until the worker hangs up; then `broken` is set.

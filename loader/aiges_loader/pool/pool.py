@@ -10,11 +10,12 @@ from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import NoLicenceError, NoWorkerError, WorkerDiedError
 from aiges_loader.pool.admission import Licences, least_loaded
 from aiges_loader.pool.client import NotBegunError
+from aiges_loader.pool.history import History, Past
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.turnstile import Turnstile
 from aiges_loader.pool.worker import Worker
-from aiges_loader.pool.worker_spec import Death, WorkerSpec
+from aiges_loader.pool.worker_spec import Cause, Death, WorkerSpec
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class _Renewal:
     """A wish to have a worker replaced; `done` says whether it was."""
 
     worker: Worker
+    cause: Cause
     reason: str
     done: asyncio.Future[bool]
 
@@ -71,12 +73,14 @@ class Pool:
         failed: Resolves with the reason when the pool has given up: its first start failed, or
             every worker has failed and the service shall not go on trying.
         readiness_changed: Set whenever workers become ready or cease to be.
+        history: What workers have done that are no more.
     """
 
     def __init__(self, plan: PoolPlan) -> None:
         """Make stopped workers as planned; `run` starts them."""
         loop = asyncio.get_running_loop()
         self.plan = plan
+        self.history = History()
         self.workers = [self._make(number, plan) for number in range(1, plan.size + 1)]
         self.described: asyncio.Future[str] = loop.create_future()
         self.failed: asyncio.Future[str] = loop.create_future()
@@ -110,6 +114,16 @@ class Pool:
         """How many calls hold a licence."""
         return self._licences.taken
 
+    @property
+    def waiting_for_licence(self) -> int:
+        """How many calls are in the queue."""
+        return len(self._for_licence)
+
+    @property
+    def waiting_for_worker(self) -> int:
+        """How many calls have a licence and wait for a place at a worker."""
+        return len(self._for_worker)
+
     async def run(self) -> None:
         """Own every worker's task; return once all of them have."""
         async with asyncio.TaskGroup() as tasks:
@@ -126,6 +140,7 @@ class Pool:
     def _make(self, number: int, plan: PoolPlan) -> Worker:
         worker = Worker(number, plan.spec, plan.policy, keep_probing=plan.keep_probing)
         worker.on_change = self._changed
+        worker.on_restart = self.history.count
         worker.is_taken = self._is_taken
         return worker
 
@@ -137,6 +152,8 @@ class Pool:
         await worker.run()
         if not self._stopping:  # replaced, or one too many
             self.workers.remove(worker)
+            past = Past(served=worker.served, restarts=worker.restarts, death=worker.death)
+            self.history.add(worker.number, past)
 
     # Replacing workers, one after the other, the new one first:
 
@@ -146,7 +163,9 @@ class Pool:
         Calls that it has are finished, and no call has to wait for the new one.
         """
         worker = next((w for w in self.workers if w.number == number and not w.is_leaving), None)
-        return worker is not None and await self._ask_renewal(worker, "restart asked for")
+        return worker is not None and await self._ask_renewal(
+            worker, Cause.REQUEST, "restart asked for"
+        )
 
     async def reload(self, plan: PoolPlan) -> bool:
         """Live by another plan: replace every worker, have more of them, or fewer.
@@ -159,7 +178,7 @@ class Pool:
         for worker in staying[plan.size :]:
             worker.stop()
         for worker in staying[: plan.size]:
-            if not await self._ask_renewal(worker, "reload"):
+            if not await self._ask_renewal(worker, Cause.RELOAD, "reload"):
                 self.plan = before
                 return False
         for number in range(len(staying) + 1, plan.size + 1):
@@ -169,15 +188,17 @@ class Pool:
         self._licences.limit = plan.licences
         return True
 
-    async def _ask_renewal(self, worker: Worker, reason: str) -> bool:
+    async def _ask_renewal(self, worker: Worker, cause: Cause, reason: str) -> bool:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        await self._renewals.put(_Renewal(worker, reason, done))
+        await self._renewals.put(_Renewal(worker, cause, reason, done))
         return await done
 
     async def _renew(self) -> None:
         while True:
             renewal = await self._renewals.get()
             done = await self._replace(renewal.worker, renewal.reason)
+            if done:
+                self.history.count(renewal.cause)
             if not renewal.done.done():  # whoever asked may have gone
                 renewal.done.set_result(done)
 
@@ -205,7 +226,7 @@ class Pool:
                 continue
             for worker in list(self.workers):
                 if reason := worker.wear():
-                    await self._ask_renewal(worker, reason)
+                    await self._ask_renewal(worker, Cause.RECYCLE, reason)
 
     def stop(self, *, drain_s: float | None = None) -> None:
         """Ask every worker to drain and leave. Safe to call twice.

@@ -17,7 +17,7 @@ from aiges_loader.pool.process import Stream, WorkerProcess, resident_bytes
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
 from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
-from aiges_loader.pool.worker_spec import Death, WorkerSpec
+from aiges_loader.pool.worker_spec import Cause, Death, WorkerSpec
 from aiges_wire import handshake
 from aiges_wire.worker_env import DUMP_SIGNAL
 
@@ -75,6 +75,8 @@ class Worker:
         first_outcome: Resolves at the end of the first start: True if the worker became ready.
         restarts: How often a process was replaced after a death.
         death: How the last process ended.
+        since: When `state` became what it is, in monotonic seconds.
+        time_to_ready_s: What the last start took, None before the first has succeeded.
     """
 
     def __init__(
@@ -97,8 +99,11 @@ class Worker:
         self.served = 0
         self.restarts = 0
         self.death: Death | None = None
+        self.since = time.monotonic()
+        self.time_to_ready_s: float | None = None
         self.first_outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.on_change: Callable[[], None] = lambda: None
+        self.on_restart: Callable[[Cause], None] = lambda _cause: None
         self.is_taken: Callable[[str], bool] = lambda _address: False
         self._spec = spec
         self._policy = policy
@@ -108,6 +113,9 @@ class Worker:
         self._idle.set()
         self._client: WorkerClient | None = None
         self._ready_since: float | None = None
+        self._started_at = self.since
+        self._cause = Cause.START
+        self._calls_at_end: tuple[str, ...] = ()
         self._restart_delay_s = 0.0
         self._served_before = 0
         self._drain_s = spec.drain_timeout_s
@@ -213,6 +221,7 @@ class Worker:
             await first_of(self._stop.wait(), limit_s=delay_s)
             if not self._stop.is_set():
                 self.restarts += 1
+                self.on_restart(self._cause)
                 log.info("restarting worker=%d after=%.1fs", self.number, delay_s or 0.0)
         if self.state is not State.STOPPED:
             self._move(Event.STOP)
@@ -222,10 +231,13 @@ class Worker:
     async def _live_once(self) -> None:
         """Run one process from spawn to reap; leave the state at BACKOFF or STOPPED."""
         self._ready_since = None
+        self._cause = Cause.START
+        self._calls_at_end = ()
         self._restart_delay_s = 0.0
         self._served_before = self.served
         self._dice = random.random()  # noqa: S311 - jitter, no secret
         self._move(Event.START)
+        self._started_at = self.since
         try:
             process = self._spawn()
         except OSError as error:
@@ -256,6 +268,7 @@ class Worker:
             self._died(
                 reason or str(left),
                 by_signal=not reason and left is not None and left.by_signal,
+                status=left.status if left is not None else None,
                 tail=tuple(process.tail),
             )
         self._move(Event.EXITED)
@@ -297,6 +310,8 @@ class Worker:
             await self._initialise(process, client)
             self._client = client
             self._ready_since = time.monotonic()
+            self.time_to_ready_s = self._ready_since - self._started_at
+            self._cause = Cause.CRASH  # whatever ends it from here on, unless it hangs
             self._move(Event.INITIALISED)
             log.info("worker ready worker=%d pid=%d", self.number, process.pid)
             try:
@@ -382,7 +397,8 @@ class Worker:
 
     async def _end_hung(self, process: WorkerProcess, client: WorkerClient, reason: str) -> str:
         """Answer the clients first, then have all threads' stacks dumped into the log."""
-        client.fail_all(reason)
+        self._cause = Cause.HANG
+        self._calls_at_end = client.fail_all(reason)
         log.warning("worker hangs worker=%d pid=%d reason=%s", self.number, process.pid, reason)
         # By signal: a thread that holds the interpreter's lock answers no RPC. Workers that are
         # not ours end by it, which is what comes next anyhow.
@@ -396,7 +412,7 @@ class Worker:
         """The worker has gone, or hung up: say so to its clients; return why if it still runs."""
         await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
         reason = "" if process.exited.done() else client.broken.result()
-        client.fail_all(reason or str(process.exited.result()))
+        self._calls_at_end = client.fail_all(reason or str(process.exited.result()))
         return reason
 
     async def _race(self, process: WorkerProcess, work: Awaitable[T]) -> T:
@@ -417,8 +433,24 @@ class Worker:
         self.served += 1
         self.release()
 
-    def _died(self, reason: str, *, by_signal: bool = False, tail: tuple[str, ...] = ()) -> None:
-        self.death = Death(reason, by_signal, self._ready_since is not None, tail)
+    def _died(
+        self,
+        reason: str,
+        *,
+        by_signal: bool = False,
+        status: int | None = None,
+        tail: tuple[str, ...] = (),
+    ) -> None:
+        self.death = Death(
+            cause=self._cause,
+            reason=reason,
+            status=status,
+            at=time.time(),
+            by_signal=by_signal,
+            was_ready=self._ready_since is not None,
+            calls=self._calls_at_end,
+            tail=tail,
+        )
         log.warning("worker died worker=%d reason=%s", self.number, reason)
 
     def _log_line(self, reader: LogReader, stream: Stream, line: bytes) -> None:
@@ -428,6 +460,7 @@ class Worker:
 
     def _move(self, event: Event) -> None:
         self.state = advance(self.state, event)
+        self.since = time.monotonic()
         if not self.first_outcome.done() and self.state in _OUTCOMES:
             self.first_outcome.set_result(self.state is State.READY)
         self.on_change()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -64,18 +65,37 @@ class WorkerSpec:
         }
 
 
+class Cause(StrEnum):
+    """Why a worker's process is replaced; the last three are no deaths."""
+
+    CRASH = "crash"  # it took calls, and ended by itself or hung up
+    HANG = "hang"
+    START = "start"  # it did not become ready
+    RECYCLE = "recycle"
+    RELOAD = "reload"
+    REQUEST = "request"
+
+
 @dataclass(frozen=True, slots=True)
 class Death:
     """How the last process of a slot ended, for reports.
 
     Attributes:
+        cause: What kind of end it was.
         reason: One line: what happened.
+        status: What the process ended with, negative for a signal; None if nothing is known.
+        at: When, in seconds since the epoch.
         by_signal: A signal ended it before it was ready: nothing its next start would repeat.
         was_ready: It had taken calls.
+        calls: Names of the calls that it had.
         tail: The last lines that it wrote.
     """
 
+    cause: Cause
     reason: str
+    status: int | None
+    at: float
     by_signal: bool
     was_ready: bool
+    calls: tuple[str, ...]
     tail: tuple[str, ...] = field(repr=False)

@@ -1,0 +1,141 @@
+"""What the service and its workers are doing at one moment, as values. No I/O, no clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from aiges_loader.pool.lifecycle import State
+from aiges_loader.pool.worker_spec import Cause
+
+
+class ServiceState(StrEnum):
+    """What callers may expect of the service."""
+
+    STARTING = "starting"  # not ready, and nothing has gone wrong yet
+    READY = "ready"  # with all its workers
+    DEGRADED = "degraded"  # ready, with fewer workers than planned
+    NOT_READY = "not ready"
+    DRAINING = "draining"  # on its way out
+
+
+@dataclass(frozen=True, slots=True)
+class ExitReport:
+    """How a worker's process ended.
+
+    Attributes:
+        cause: What kind of end it was.
+        reason: One line that says what happened.
+        exit_status: What the process ended with, None if a signal ended it.
+        signal: Name of the signal that ended it.
+        at: When.
+        was_ready: It had taken calls.
+        calls: Names (sids) of the calls that it had.
+        tail: The last lines that it wrote.
+    """
+
+    cause: Cause
+    reason: str
+    exit_status: int | None
+    signal: str | None
+    at: datetime
+    was_ready: bool
+    calls: Sequence[str]
+    tail: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker; while one replaces another, both are listed under their common number.
+
+    Attributes:
+        number: From 1.
+        pid: Of the process that runs user code, None while there is none.
+        state: Of the worker.
+        since: When it came into that state.
+        since_seconds: How long ago that was.
+        restarts: How often its process was started again after it died.
+        in_flight: Calls that it has.
+        concurrency: How many it takes at once.
+        served: Calls that it has been done with; a successor counts on.
+        time_to_ready_seconds: What its last start took, None before it was ready.
+        rss_bytes: Resident memory, that of its children included; 0 while there is no process.
+        cpu_seconds: Processor time of the same processes.
+        last_exit: How the last process of that number ended, None if none has.
+    """
+
+    number: int
+    pid: int | None
+    state: State
+    since: datetime
+    since_seconds: float
+    restarts: int
+    in_flight: int
+    concurrency: int
+    served: int
+    time_to_ready_seconds: float | None
+    rss_bytes: int
+    cpu_seconds: float
+    last_exit: ExitReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How much of something limited is in use."""
+
+    taken: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """The whole service.
+
+    Attributes:
+        service: Its name.
+        version: Of this program.
+        pid: Of the supervisor.
+        state: See `service_state`.
+        started: When the supervisor started.
+        uptime_seconds: How long ago that was.
+        workers_ready: Workers that take calls.
+        workers_planned: Workers that there should be.
+        licences: Calls in the house.
+        queue: Calls that wait for a licence.
+        waiting_for_worker: Calls that have a licence and wait for a worker.
+        replaced: How often workers were replaced, by cause.
+        workers: By number; of two with the same one the older first.
+    """
+
+    service: str
+    version: str
+    pid: int
+    state: ServiceState
+    started: datetime
+    uptime_seconds: float
+    workers_ready: int
+    workers_planned: int
+    licences: Taken
+    queue: Taken
+    waiting_for_worker: int
+    replaced: dict[Cause, int]
+    workers: Sequence[WorkerStatus]
+
+
+def service_state(
+    *, draining: bool, is_ready: bool, ready: int, planned: int, has_died: bool
+) -> ServiceState:
+    """Sum up.
+
+    Args:
+        draining: The service was told to end.
+        is_ready: Calls are taken by as many workers as the service wants at least.
+        ready: Workers that take calls.
+        planned: Workers that there should be.
+        has_died: Some worker's process has died since the start.
+    """
+    if draining:
+        return ServiceState.DRAINING
+    if is_ready:
+        return ServiceState.READY if ready >= planned else ServiceState.DEGRADED
+    return ServiceState.NOT_READY if has_died else ServiceState.STARTING
