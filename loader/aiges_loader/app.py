@@ -3,16 +3,21 @@
 import asyncio
 import logging
 import os
+import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiges_loader.config import GiveUp, LoaderConfig
+from aiges_loader.administration import Administration
+from aiges_loader.config import AdminConfig, GiveUp, LoaderConfig
 from aiges_loader.exit_status import ExitStatus
+from aiges_loader.frontend.admin_api import AdminApi
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.http_api import HttpApi, HttpSettings
 from aiges_loader.frontend.http_server import HttpLimits, HttpServer
-from aiges_loader.frontend.listening import bind, own_address
+from aiges_loader.frontend.listening import ListenError, bind, own_address
 from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.pool import Pool, PoolPlan
@@ -25,6 +30,7 @@ from aiges_loader.pool.worker_spec import WorkerSpec
 from aiges_loader.reloading import Reloaded, Reloads, needs_start
 
 GRPC_STOP_S = 1.0
+ADMIN_LIMITS = HttpLimits(header_timeout_s=10.0, idle_timeout_s=75.0, max_body_bytes=64 << 10)
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +50,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
     """
     http, service = config.http, config.service
     listener = bind(http.listen.host, http.listen.port, what="HTTP", key="[wrapper] http_listen")
+    admin_listener = _bind_admin(config.admin)
     host_of_service = service.host or own_address(service.netcard)
     grpc_api = GrpcApi(
         GrpcSettings(
@@ -59,7 +66,10 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
         pool = Pool(pool_plan(config, folder))
         api = HttpApi(pool, _http_settings(config))
         server = HttpServer(listener, api.handle, _http_limits(config))
-        async with asyncio.TaskGroup() as tasks:
+        actions = Administration(pool, api, stop=stop, reloads=reloads)
+        # Outermost, so that operators can see how the service ends.
+        admin_server = _admin_server(admin_listener, actions, config.admin.token)
+        async with admin_server as admin_address, asyncio.TaskGroup() as tasks:
             tasks.create_task(pool.run(), name="pool")
             describing = tasks.create_task(_describe(pool, api), name="describe")
             reporting = tasks.create_task(_report_health(pool, grpc_api), name="health")
@@ -67,8 +77,13 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
             reloading = tasks.create_task(_reload(config, reloads, service_parts), name="reload")
             await grpc_api.start()
             await server.start()
-            host, port = listener.getsockname()[:2]
-            log.info("listening http=%s:%d grpc=%s:%d", host, port, host_of_service, grpc_api.port)
+            log.info(
+                "listening http=%s grpc=%s:%d admin=%s",
+                _address_of(listener),
+                host_of_service,
+                grpc_api.port,
+                admin_address,
+            )
             await first_of(pool.failed, stop.wait())
             # Leave in reverse: say so, close the doors, let calls finish, then end the workers.
             api.draining = True
@@ -87,6 +102,42 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
         return ExitStatus.FAILED
     log.info("stopped")
     return ExitStatus.OK
+
+
+def _bind_admin(config: AdminConfig) -> socket.socket | None:
+    """Bind the admin port; raise `ListenError` only if somebody has asked for it by name."""
+    if config.listen is None:
+        return None
+    try:
+        return bind(config.listen.host, config.listen.port, what="admin", key="[admin] listen")
+    except ListenError as error:
+        if config.is_asked_for:
+            raise
+        log.warning("%s; going on without admin", error)
+        return None
+
+
+@asynccontextmanager
+async def _admin_server(
+    listener: socket.socket | None, actions: Administration, token: str
+) -> AsyncIterator[str]:
+    """Answer operators; yield the address, "off" if there is none."""
+    if listener is None:
+        yield "off"
+        return
+    api = AdminApi(actions, token=token)
+    server = HttpServer(listener, api.handle, ADMIN_LIMITS)
+    await server.start()
+    try:
+        yield _address_of(listener)
+    finally:
+        await server.drain(0.0)
+        await server.close()
+
+
+def _address_of(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"{host}:{port}"
 
 
 async def _describe(pool: Pool, api: HttpApi) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from aiges_loader.admin_commands import drain, reload, restart, status
 from aiges_loader.config import DEFAULT_NAME, ConfigError, Finding, load_given
 from aiges_loader.exit_status import ExitStatus
 from aiges_loader.flags import DEFAULT_SERVICE
@@ -18,6 +19,10 @@ from aiges_loader.flags import DEFAULT_SERVICE
 )
 def commands() -> None:
     """Serve a wrapper.py from supervised worker processes."""
+
+
+for command in (status, drain, reload, restart):
+    commands.add_command(command)
 
 
 @commands.command()

@@ -65,6 +65,7 @@ def needs_start(old: LoaderConfig, new: LoaderConfig) -> tuple[str, ...]:
     changes = {
         "[wrapper] http_listen": old.http.listen != new.http.listen,
         f"[{old.service.name}]": old.service != new.service,
+        "[admin]": old.admin != new.admin,
         "[log]": old.log != new.log,
         "AIGES_PLUGIN_MODE": old.process.plugin_mode != new.process.plugin_mode,
     }

@@ -23,6 +23,7 @@ BASE: Mapping[str, Mapping[str, object]] = {
     "aiges": {"pythonPluginCmd": f"{sys.executable} -m aiges.serve"},
     "wrapper": {"http_listen": "127.0.0.1:0", "log.level": "info"},
     "log": {"level": "info", "file": "./log/aiges.log"},
+    "admin": {"listen": "127.0.0.1:0"},
     "fc": {"able": 1, "router": "sessionManager", "max": 64},
 }
 
@@ -80,6 +81,7 @@ class Service:
         self.folder = folder
         self.http_port = 0
         self.grpc_port = 0
+        self.admin_port = 0
         kept = {n: v for n, v in os.environ.items() if not n.startswith(("AIGES_", "PLUGIN_"))}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "aiges_loader", *arguments],
@@ -121,8 +123,9 @@ class Service:
 
     def ready(self) -> Self:
         """Wait until calls are taken; learn the ports."""
-        listening = self.wait_for(r"listening http=\S+?:(\d+) grpc=\S+?:(\d+)")
+        listening = self.wait_for(r"listening http=\S+?:(\d+) grpc=\S+?:(\d+) admin=(\S+)")
         self.http_port, self.grpc_port = int(listening[1]), int(listening[2])
+        self.admin_port = int(listening[3].rpartition(":")[2]) if listening[3] != "off" else 0
         self.wait_for(r"ready routes=")
         return self
 

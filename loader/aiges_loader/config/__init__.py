@@ -5,6 +5,7 @@ from aiges_loader.config.files import DEFAULT_NAME, default_text, locate, write_
 from aiges_loader.config.findings import ConfigError, Finding, Place
 from aiges_loader.config.loading import load, load_given
 from aiges_loader.config.values import (
+    AdminConfig,
     AigesConfig,
     GiveUp,
     HttpConfig,
@@ -22,6 +23,7 @@ from aiges_loader.config.values import (
 
 __all__ = [
     "DEFAULT_NAME",
+    "AdminConfig",
     "AigesConfig",
     "ConfigError",
     "Finding",

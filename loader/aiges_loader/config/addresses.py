@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv6Address, ip_address
 
 from aiges_loader.config.values import ListenAddress
 
@@ -27,3 +27,10 @@ def is_ipv6(text: str) -> bool:
         IPv6Address(text.removeprefix("[").removesuffix("]"))
         return True
     return False
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches `host`; a name other than localhost may be anything."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"

@@ -220,7 +220,8 @@ _HTTP = (
 
 _LATER = (
     *_planned("batch", maxSize=1, maxDelay=0.005, maxBytes=0, groupBy="", adaptive=False),
-    *_planned("admin", listen="127.0.0.1:1889", token=""),
+    _text("admin", "listen", "127.0.0.1:1889"),
+    _text("admin", "token", ""),
     _text("tls", "cert", ""),
     _text("tls", "key", ""),
     _text("tls", "clientCa", ""),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from aiges_loader.config.addresses import is_ipv6, listen_address
+from aiges_loader.config.addresses import is_ipv6, is_loopback, listen_address
 from aiges_loader.config.document import parse_document
 from aiges_loader.config.environment import process_config
 from aiges_loader.config.files import DEFAULT_NAME, locate, read_text
@@ -16,6 +16,7 @@ from aiges_loader.config.plugin_settings import from_user_file, from_wrapper_sec
 from aiges_loader.config.settings import Settings, shown
 from aiges_loader.config.survey import survey
 from aiges_loader.config.values import (
+    AdminConfig,
     AigesConfig,
     GiveUp,
     HttpConfig,
@@ -69,6 +70,7 @@ def load(
         limits=_limits(settings),
         pool=_pool(settings, cpus=usable_cpus(process.numa_cpus)),
         http=_http(settings),
+        admin=_admin(settings),
         websocket=_websocket(settings),
         log=_log(settings),
         process=process,
@@ -235,6 +237,21 @@ def _http(settings: Settings) -> HttpConfig:
         max_body_bytes=settings.integer("http", "maxBodyMb") * _MIB,
         legacy_status=settings.switch("http", "legacyStatus"),
     )
+
+
+def _admin(settings: Settings) -> AdminConfig:
+    text, token = settings.text("admin", "listen"), settings.text("admin", "token")
+    if not all("!" <= character <= "~" for character in token):
+        problem = "expected printable ASCII characters without blanks"
+        settings.errors.append(settings.finding("admin", "token", problem))
+    listen = listen_address(text) if text else None
+    if text and listen is None:
+        problem = f'expected an address like "127.0.0.1:1889", or "" for none, got {shown(text)}'
+        settings.errors.append(settings.finding("admin", "listen", problem))
+    if listen is not None and not token and not is_loopback(listen.host):
+        problem = f"{shown(text)} can be reached from other machines, so [admin] token must be set"
+        settings.errors.append(settings.finding("admin", "listen", problem))
+    return AdminConfig(listen, is_asked_for="listen" in settings.given("admin"), token=token)
 
 
 def _websocket(settings: Settings) -> WebSocketConfig:

@@ -5,7 +5,7 @@ that it is switched off. Every part gets its own slice.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -179,6 +179,21 @@ class HttpConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminConfig:
+    """`[admin]`: the listener for operators.
+
+    Attributes:
+        listen: Where it listens; None: it is switched off.
+        is_asked_for: `listen` was given, so doing without is no choice of ours.
+        token: What callers must show; "": nothing. Never empty beyond the loopback interface.
+    """
+
+    listen: ListenAddress | None
+    is_asked_for: bool
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class WebSocketConfig:
     """`[ws]`.
 
@@ -242,6 +257,7 @@ class LoaderConfig:
     limits: LimitsConfig
     pool: PoolConfig
     http: HttpConfig
+    admin: AdminConfig
     websocket: WebSocketConfig
     log: LogConfig
     process: ProcessConfig

@@ -25,7 +25,9 @@ from aiges_loader.frontend import codec, swagger
 from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.http_server import SERVER_NAME
 from aiges_loader.frontend.openapi import openapi
+from aiges_loader.frontend.request_tally import NO_ANSWER, RequestTally
 from aiges_loader.frontend.schema import parse_schema
+from aiges_wire.codes import Code
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,10 @@ class HttpSettings:
 class HttpApi:
     """Answers every request of the public HTTP port.
 
+    Attributes:
+        draining: The service was told to end.
+        tally: What happened to requests for inference so far.
+
     Until `describe` is called only the probes have answers; anything else waits for it, like a
     call waits for a worker.
     """
@@ -94,12 +100,18 @@ class HttpApi:
     def __init__(self, backend: Backend, settings: HttpSettings) -> None:
         """Make an API that knows no routes yet."""
         self.draining = False
+        self.tally = RequestTally()
         self._backend = backend
         self.settings = settings
         self._described = asyncio.Event()
         self._inference: frozenset[str] = frozenset()
         self._inputs: tuple[str, ...] = ()
         self._documents: Mapping[str, bytes] = {}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls are taken."""
+        return self._backend.is_ready and self._described.is_set() and not self.draining
 
     def describe(self, text: str) -> tuple[str, ...]:
         """Take the wrapper's schema; return the inference routes that it gives.
@@ -156,7 +168,17 @@ class HttpApi:
     # Inference:
 
     async def _once(self, request: web.BaseRequest) -> web.StreamResponse:
-        sid = new_sid()
+        began = time.perf_counter()
+        code: int | str = NO_ANSWER
+        self.tally.begin()
+        try:
+            code, response = await self._run(request, new_sid())
+        finally:
+            self.tally.end(code, time.perf_counter() - began)
+        return response
+
+    async def _run(self, request: web.BaseRequest, sid: str) -> tuple[int, web.Response]:
+        """Run one call; return its code and the answer."""
         try:
             async with asyncio.timeout(self.settings.timeout_s):
                 body = await self._body(request)
@@ -164,10 +186,11 @@ class HttpApi:
                 reply = await self._backend.once(asked.call)
             answer = codec.encode_reply(reply, sid, asked.expectations)
         except TimeoutError:
-            return self._failed(DeadlineError(), sid)
+            late = DeadlineError()
+            return late.code, self._failed(late, sid)
         except CallError as error:
-            return self._failed(error, sid)
-        return web.Response(body=answer, headers=_JSON)
+            return error.code, self._failed(error, sid)
+        return Code.OK, web.Response(body=answer, headers=_JSON)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """Read the body; refuse it unread where its announced length is too much."""
@@ -211,7 +234,7 @@ class HttpApi:
         """Say that the loop turns, or whether calls are taken."""
         if path == "/livez":
             return web.Response(body=b"ok\n", headers=_PLAIN)
-        if self._backend.is_ready and self._described.is_set() and not self.draining:
+        if self.is_ready:
             return web.Response(body=b"ready\n", headers=_PLAIN)
         return web.Response(status=503, body=b"not ready\n", headers=_PLAIN)
 

@@ -1,6 +1,6 @@
 """What the service and its workers are doing at one moment, as values. No I/O, no clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -118,7 +118,7 @@ class ServiceStatus:
     licences: Taken
     queue: Taken
     waiting_for_worker: int
-    replaced: dict[Cause, int]
+    replaced: Mapping[str, int]
     workers: Sequence[WorkerStatus]
 
 

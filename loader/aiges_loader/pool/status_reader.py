@@ -61,7 +61,7 @@ class StatusReader:
             licences=Taken(pool.calls, plan.licences),
             queue=Taken(pool.waiting_for_licence, plan.queue),
             waiting_for_worker=pool.waiting_for_worker,
-            replaced=dict(pool.history.replaced),
+            replaced={cause.value: count for cause, count in pool.history.replaced.items()},
             workers=workers,
         )
         running = {w.pid: w.address for w in pool.workers if w.pid is not None}

@@ -572,7 +572,6 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
         ("[pool]\nenv = {A = '1'}", "[pool] env: has no effect yet"),
         ("[http]\nprocesses = 2", "[http] processes: has no effect yet"),
         ("[batch]\nmaxSize = 8", "[batch] maxSize: has no effect yet"),
-        ("[admin]\nlisten = ':1'", "[admin] listen: has no effect yet"),
         ("[aiges]\nhttpRetry = 3", "[aiges] httpRetry: has no effect: payload data is not"),
         ("[aiges]\nstorageData = true", "[aiges] storageData: has no effect: payloads are not"),
         ("[lbv2]\nable = 1", "[lbv2] able: has no effect: load is not reported"),
@@ -835,3 +834,56 @@ def check_that_it_loads_or_fails_at_a_line(read: Loader, text: str) -> None:
     else:
         tomllib.loads(text)
         assert config.limits.max_licences >= 0
+
+
+def test_the_admin_listener_is_local_unless_the_file_says_otherwise(read: Loader) -> None:
+    admin = read(NEEDED).admin
+    assert admin.listen == ListenAddress("127.0.0.1", 1889)
+    assert not admin.is_asked_for
+    assert admin.token == ""
+    admin = read(f"{NEEDED}[admin]\nlisten = '127.0.0.1:1889'").admin
+    assert admin.is_asked_for
+    assert read(NEEDED, {"AIGES__ADMIN__LISTEN": "127.0.0.1:0"}).admin.is_asked_for
+    assert read(f"{NEEDED}[admin]\nlisten = ''").admin.listen is None
+
+
+@pytest.mark.parametrize("listen", [":1889", "0.0.0.0:1889", "[::]:1889", "10.0.0.1:1", "myhost:1"])
+def test_an_admin_listener_that_others_reach_needs_a_token(
+    read: Loader, said: Said, listen: str
+) -> None:
+    text = f"{NEEDED}[admin]\nlisten = '{listen}'\n"
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    (found,) = said(caught.value.findings)
+    assert "[admin] listen: " in found
+    assert "token must be set" in found
+    assert read(f"{text}token = 'secret'").admin.token == "secret"
+
+
+@pytest.mark.parametrize(
+    "listen", ["127.0.0.1:0", "127.8.9.1:1889", "[::1]:1889", "localhost:1889"]
+)
+def test_a_local_admin_listener_needs_none(read: Loader, listen: str) -> None:
+    assert read(f"{NEEDED}[admin]\nlisten = '{listen}'").admin.listen is not None
+
+
+@pytest.mark.parametrize(
+    ("lines", "error"),
+    [
+        ("listen = '1889'", "[admin] listen: expected an address like"),
+        ("token = 'two words'", "[admin] token: expected printable ASCII"),
+        ("token = 'ключ'", "[admin] token: expected printable ASCII"),
+        ("token = 5", "[admin] token: expected a text"),
+    ],
+)
+def test_what_cannot_be_an_admin_listener_is_an_error(
+    read: Loader, said: Said, lines: str, error: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(f"{NEEDED}[admin]\n{lines}\n")
+    (found,) = said(caught.value.findings)
+    assert error in found
+
+
+def test_the_token_is_not_shown_with_the_configuration(read: Loader) -> None:
+    assert "hush" not in repr(read(f"{NEEDED}[admin]\ntoken = 'hush'"))

@@ -1,0 +1,78 @@
+"""What operators can ask of the running service: joins the admin API to the parts it acts on."""
+
+import asyncio
+import logging
+from typing import TypeVar
+
+from aiges_loader.frontend.admin_api import LeavingError, UnknownWorkerError
+from aiges_loader.frontend.http_api import HttpApi
+from aiges_loader.frontend.request_tally import RequestTally
+from aiges_loader.pool.pool import Pool
+from aiges_loader.pool.status import ServiceStatus
+from aiges_loader.pool.status_reader import StatusReader
+from aiges_loader.pool.waiting import first_of
+from aiges_loader.reloading import Reloaded, Reloads
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Administration:
+    """The `AdminActions` of one service."""
+
+    def __init__(self, pool: Pool, api: HttpApi, *, stop: asyncio.Event, reloads: Reloads) -> None:
+        """Make it when the service starts.
+
+        Args:
+            pool: The workers.
+            api: The public front end.
+            stop: To be set for the service to end.
+            reloads: Where to ask for another configuration.
+        """
+        self._pool = pool
+        self._api = api
+        self._stop = stop
+        self._reloads = reloads
+        self._reader = StatusReader(pool)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls are taken."""
+        return self._api.is_ready
+
+    @property
+    def tally(self) -> RequestTally:
+        """What happened to requests so far."""
+        return self._api.tally
+
+    async def status(self) -> ServiceStatus:
+        """Return the status at this moment."""
+        draining = self._api.draining or self._stop.is_set()
+        return await self._reader.read(is_ready=self.is_ready, draining=draining)
+
+    def drain(self) -> None:
+        """Do what SIGTERM does, except that a second time hurries nothing."""
+        if not self._stop.is_set():
+            log.info("drain: finishing what has begun")
+            self._stop.set()
+
+    async def reload(self) -> Reloaded:
+        """Live by the configuration as it now is; raise `LeavingError`."""
+        return await self._unless_leaving(self._reloads.ask())
+
+    async def restart_worker(self, number: int) -> bool:
+        """Replace a worker; raise `UnknownWorkerError` or `LeavingError`."""
+        if number not in {w.number for w in self._pool.workers if not w.is_leaving}:
+            raise UnknownWorkerError
+        restart = asyncio.ensure_future(self._pool.restart(number))
+        try:
+            return await self._unless_leaving(restart)
+        finally:
+            restart.cancel()
+
+    async def _unless_leaving(self, outcome: "asyncio.Future[T]") -> T:
+        await first_of(outcome, self._stop.wait())
+        if not outcome.done():
+            raise LeavingError
+        return outcome.result()
