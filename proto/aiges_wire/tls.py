@@ -62,13 +62,14 @@ def new_identity() -> Identity:
         from cryptography import x509  # noqa: PLC0415 - an optional package, needed only here
         from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+        from cryptography.x509 import oid  # noqa: PLC0415
     except ImportError:
         raise TlsUnavailableError from None
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name(
         [
-            x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "aiges-loader"),
-            x509.NameAttribute(x509.NameOID.COMMON_NAME, SERVER_NAME),
+            x509.NameAttribute(oid.NameOID.ORGANIZATION_NAME, "aiges-loader"),
+            x509.NameAttribute(oid.NameOID.COMMON_NAME, SERVER_NAME),
         ]
     )
     usage = x509.KeyUsage(
@@ -83,7 +84,7 @@ def new_identity() -> Identity:
         decipher_only=False,
     )
     purposes = x509.ExtendedKeyUsage(
-        [x509.ExtendedKeyUsageOID.CLIENT_AUTH, x509.ExtendedKeyUsageOID.SERVER_AUTH]
+        [oid.ExtendedKeyUsageOID.CLIENT_AUTH, oid.ExtendedKeyUsageOID.SERVER_AUTH]
     )
     now = datetime.now(UTC)
     certificate = (
@@ -147,9 +148,7 @@ def client_context(ours: Identity, peer_certificate: bytes) -> ssl.SSLContext:
     return _equipped(context, ours, peer_certificate)
 
 
-def _equipped(
-    context: ssl.SSLContext, ours: Identity, peer_certificate: bytes
-) -> ssl.SSLContext:
+def _equipped(context: ssl.SSLContext, ours: Identity, peer_certificate: bytes) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=peer_certificate)
     context.set_alpn_protocols(["h2"])

@@ -1,4 +1,4 @@
-"""AutoMTLS for the worker: a door at the public address, with gRPC in a private folder behind it."""
+"""AutoMTLS for the worker: a door at the public address; gRPC behind it, in a private folder."""
 
 import asyncio
 import os
@@ -71,6 +71,7 @@ class TlsDoor:
         """Let connections through until the end of the block; `listen` comes first."""
         loop = asyncio.get_running_loop()
         door, inner = self._public, self._inner
+        assert door is not None
 
         async def accept(protocol: Callable[[], asyncio.Protocol]) -> asyncio.AbstractServer:
             return await loop.create_server(
