@@ -40,14 +40,13 @@ async def bridge(listen: Listen, dial: Dial, *, admit: Admit) -> AsyncIterator[N
     Connections that `admit` refuses are cut; if `dial` fails, so are those that it was for. At the
     end, what was read is still delivered, for `LAST_BYTES_S`.
     """
-    async with asyncio.TaskGroup() as tasks:
-        connections = _Connections(dial, admit, tasks)
-        server = await listen(connections.near_end)
-        try:
-            yield
-        finally:
-            server.close()
-            await connections.close()
+    connections = _Connections(dial, admit)
+    server = await listen(connections.near_end)
+    try:  # no task group: errors of the block shall pass as they are
+        yield
+    finally:
+        server.close()
+        await connections.close()
 
 
 def presents(certificate: bytes) -> Admit:
@@ -77,6 +76,7 @@ class _End(asyncio.Protocol):
     def __init__(self, connections: "_Connections", other: "_End | None") -> None:
         self.other = other
         self.lost = False
+        self.early = b""  # read before there is another end; uvloop cannot be paused at once
         self.transport: asyncio.Transport
         self._connections = connections
 
@@ -87,6 +87,8 @@ class _End(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.other is not None:
             self.other.transport.write(data)
+        else:
+            self.early += data
 
     def pause_writing(self) -> None:
         if self.other is not None and not self.other.lost:
@@ -106,10 +108,9 @@ class _End(asyncio.Protocol):
 class _Connections:
     """The open ends of a bridge, and the tasks that dial for new ones."""
 
-    def __init__(self, dial: Dial, admit: Admit, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, dial: Dial, admit: Admit) -> None:
         self._dial = dial
         self._admit = admit
-        self._tasks = tasks
         self._dialling: set[asyncio.Task[None]] = set()
         self._open: set[_End] = set()
         self._closed = asyncio.Event()
@@ -130,7 +131,7 @@ class _Connections:
             end.transport.abort()
             return
         end.transport.pause_reading()
-        task = self._tasks.create_task(self._join(end), name="tls-bridge-dial")
+        task = asyncio.create_task(self._join(end), name="tls-bridge-dial")
         self._dialling.add(task)
         task.add_done_callback(self._dialling.discard)
 
@@ -142,8 +143,10 @@ class _Connections:
 
     async def close(self) -> None:
         """Let what was read be delivered, then cut what is left."""
-        for task in self._dialling:
-            task.cancel()
+        if self._dialling:
+            for task in self._dialling:
+                task.cancel()
+            await asyncio.wait(self._dialling)
         try:
             async with asyncio.timeout(LAST_BYTES_S):
                 await self._closed.wait()
@@ -168,6 +171,7 @@ class _Connections:
             far.transport.close()
         elif not far.lost:
             near.other = far
+            far.transport.write(near.early)
             near.transport.resume_reading()
 
 
