@@ -1,4 +1,4 @@
-"""Builds the Go programs once; without Go every test here is skipped, and says so."""
+"""Builds the Go programs once; without Go every test here is skipped, and says so loudly."""
 
 import shutil
 
@@ -6,14 +6,13 @@ import pytest
 
 from support.go_programs import GoPrograms, build, releases
 
-if shutil.which("go") is None:
-    pytest.skip(
-        "NO GO ON PATH: NOTHING HERE WAS TESTED AGAINST THE REAL GO-PLUGIN", allow_module_level=True
-    )
+NO_GO = "NO GO ON PATH: NOTHING WAS TESTED AGAINST THE REAL GO-PLUGIN"
 
 
 @pytest.fixture(scope="session")
 def built() -> dict[str, GoPrograms]:
+    if shutil.which("go") is None:
+        pytest.skip(NO_GO)
     return build()
 
 
@@ -26,3 +25,8 @@ def go(request: pytest.FixtureRequest, built: dict[str, GoPrograms]) -> GoProgra
 @pytest.fixture(params=[False, True], ids=["clear", "mtls"])
 def mtls(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if shutil.which("go") is None:
+        terminalreporter.section(NO_GO, red=True, bold=True)

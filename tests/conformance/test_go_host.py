@@ -83,7 +83,7 @@ def records(seen: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_a_go_host_finds_all_it_needs_in_a_worker(go: GoPrograms, folder: Path, mtls: bool) -> None:
-    """P5 P6 P8 P18 P20 P22 P23 P25 P27 P29 P40 P52."""
+    """P5 P6 P8 P18 P20 P22 P25 P27 P29 P40 P52."""
     steps = steps_of(
         seen := go.host(
             go.host_command(

@@ -149,7 +149,7 @@ async def test_a_killed_plugin_fails_its_call_at_once(
 
 
 async def test_a_stopped_plugin_cannot_hold_up_the_stop(go: GoPrograms, sockets: Path) -> None:
-    """H55 H56: Shutdown is never answered; SIGTERM ends it."""
+    """H55: Shutdown is never answered; SIGTERM ends it."""
     async with running(make(go, sockets, awful="mutes-shutdown")) as pool:
         await until(lambda: pool.ready_workers, "a ready worker")
         pid = pool.workers[0].pid

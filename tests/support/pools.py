@@ -50,6 +50,7 @@ def pool_of(
             restart_wait_s=20.0,
             keep_probing=False,
             min_ready=1,
+            retry_on_crash=False,
         )
     )
 
