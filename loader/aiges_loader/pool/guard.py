@@ -180,9 +180,9 @@ class Guard:
         try:
             self._worker = start()
         except OSError as error:
-            self._tell(REFUSED, error.errno or 0)
+            _tell(self._channel, REFUSED, error.errno or 0)
             return
-        self._tell(STARTED, self._worker, os.getpid())
+        _tell(self._channel, STARTED, self._worker, os.getpid())
         signal.signal(signal.SIGTERM, self._forward)
         self._bell.poll.register(self._channel, select.POLLIN)
         pause_ms: int | None = 0
@@ -212,7 +212,7 @@ class Guard:
             if ended.si_pid == self._worker and not self._worker_ended:
                 self._worker_ended = True
                 by_itself = ended.si_code == os.CLD_EXITED
-                self._tell(EXITED, ended.si_status if by_itself else -ended.si_status)
+                _tell(self._channel, EXITED, ended.si_status if by_itself else -ended.si_status)
             if ended.si_pid == self._worker and not self._hung_up:
                 return True
             os.waitpid(ended.si_pid, 0)
@@ -221,11 +221,12 @@ class Guard:
         if not self._worker_ended:
             _send(os.killpg, self._worker, number)
 
-    def _tell(self, kind: bytes, first: int, second: int = 0) -> None:
-        try:
-            self._channel.send(MESSAGE.pack(kind, first, second))
-        except OSError:
-            return  # the supervisor is gone; the end of the channel says so too
+
+def _tell(channel: socket.socket, kind: bytes, first: int, second: int = 0) -> None:
+    try:
+        channel.send(MESSAGE.pack(kind, first, second))
+    except OSError:
+        return  # the supervisor is gone; the end of the channel says so too
 
 
 class Order:
@@ -323,11 +324,17 @@ class Nursery:
             if not data:
                 return False
             body += data
-        pid = os.fork()
-        if pid == 0:
-            self._become_guard(fds, count, body)
-        self._below.spared.add(pid)
-        for fd in fds:
+        channel, *outputs = fds
+        with socket.socket(fileno=channel) as to_supervisor:
+            try:
+                pid = os.fork()
+            except OSError as error:  # too many processes
+                _tell(to_supervisor, REFUSED, error.errno or 0)
+            else:
+                if pid == 0:
+                    self._become_guard(to_supervisor, Order(outputs, count, body))
+                self._below.spared.add(pid)
+        for fd in outputs:
             os.close(fd)
         return True
 
@@ -344,13 +351,12 @@ class Nursery:
                 self._below.spared.remove(pid)
                 self._strays = self._strays or status != 0
 
-    def _become_guard(self, fds: Sequence[int], count: int, body: bytes) -> NoReturn:
+    def _become_guard(self, channel: socket.socket, order: Order) -> NoReturn:
         status = 1
         try:
             self._control.close()
             _name(b"aiges-guard")
-            channel, *outputs = fds
-            Guard(socket.socket(fileno=channel)).run(Order(outputs, count, body).start)
+            Guard(channel).run(order.start)
             status = 0
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -372,6 +378,7 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(null, fd)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.get_exec_path()  # it imports something, once for all
     Nursery(control).run()
 

@@ -14,10 +14,11 @@ from typing import Final
 
 from aiges_loader.pool import guard
 
-ANSWER_LIMIT_S: Final = 10.0
-"""How long a start may take until the command is executed: usually 3 ms."""
+ANSWER_LIMIT_S: Final = 5.0
+"""How long a start may take until the command is executed: usually 4 ms."""
 
-CLOSE_LIMIT_S: Final = 2.0
+CLOSE_LIMIT_S: Final = 1.0
+"""How long a nursery without workers may take to end: usually 1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,29 +123,28 @@ def start(command: Sequence[str], environ: Mapping[str, str]) -> GuardedChild:
 def _start(count: int, items: Sequence[str]) -> GuardedChild:
     prepare()
     assert _Current.nursery is not None
-    with ExitStack() as undo:
+    with ExitStack() as undo, ExitStack() as lent:
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         undo.callback(channel.close)
+        lent.callback(theirs.close)
+        outputs, lent_outputs = [], []
+        for _ in ("stdout", "stderr"):
+            reads, writes = os.pipe2(os.O_CLOEXEC)
+            undo.callback(os.close, reads)
+            lent.callback(os.close, writes)
+            outputs.append(reads)
+            lent_outputs.append(writes)
+        _Current.nursery.order(count, items, [theirs.fileno(), *lent_outputs])
+        lent.close()  # so that we notice if the guard ends
         channel.settimeout(ANSWER_LIMIT_S)
-        stdout, stdout_of_child = os.pipe2(os.O_CLOEXEC)
-        undo.callback(os.close, stdout)
-        stderr, stderr_of_child = os.pipe2(os.O_CLOEXEC)
-        undo.callback(os.close, stderr)
-        try:
-            fds = [theirs.fileno(), stdout_of_child, stderr_of_child]
-            _Current.nursery.order(count, items, fds)
-        finally:
-            theirs.close()
-            os.close(stdout_of_child)
-            os.close(stderr_of_child)
         answer = channel.recv(guard.MESSAGE.size)
         if not answer:
             raise ConnectionResetError(errno.ECONNRESET, "the guard ended before it started")
         kind, first, guard_pid = guard.MESSAGE.unpack(answer)
         if kind == guard.REFUSED:
             raise OSError(first, os.strerror(first), items[1])
-        for fd in (channel.fileno(), stdout, stderr):
-            os.set_blocking(fd, False)
         channel.setblocking(False)
+        for fd in outputs:
+            os.set_blocking(fd, False)
         undo.pop_all()
-    return GuardedChild(first, guard_pid, channel, stdout, stderr)
+    return GuardedChild(first, guard_pid, channel, *outputs)

@@ -91,7 +91,7 @@ class WorkerProcess:
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._pidfd = os.pidfd_open(self.pid)  # for the case that the guard is killed
         self._channel = child.channel
-        self._loop.add_reader(self._channel, self._guard_speaks)
+        self._loop.add_reader(self._channel.fileno(), self._guard_speaks)
 
     @classmethod
     def spawn(
@@ -150,7 +150,7 @@ class WorkerProcess:
             self._ended(Exit(status))
             self._hang_up()
             return
-        self._loop.remove_reader(self._channel)
+        self._loop.remove_reader(self._channel.fileno())
         if self.exited.done():
             self._gone.set_result(None)
         else:
@@ -218,6 +218,8 @@ class WorkerProcess:
             self._first_line_is(self._head)
 
     def _close(self) -> None:
+        if self._channel.fileno() < 0:
+            return
         for fd in (self._pidfd, self._channel.fileno()):
             self._loop.remove_reader(fd)
         self._channel.close()
