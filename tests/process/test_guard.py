@@ -17,7 +17,7 @@ import psutil
 import pytest
 import uvloop
 
-from aiges_loader.pool import nursery
+from aiges_loader.pool import guarded
 from aiges_loader.pool.process import Exit, Stream, WorkerProcess
 from support.trees import MARKER, TREES, gone_within, kill_marked, marked
 from support.waiting import LIMIT_S, dies_within, open_fds, until
@@ -163,7 +163,7 @@ async def test_the_process_gets_what_it_was_given_and_nothing_else() -> None:
     kept = os.open("/", os.O_RDONLY)
     os.set_inheritable(kept, True)
     try:
-        nursery.close()
+        guarded.close()
         environ = {"PATH": os.environ["PATH"], "EMPTY": "", "TEXT": "a=b\nc ü\udcff"}
         command = [sys.executable, "-I", "-S", "-c", ABOUT]
         process = WorkerProcess.spawn(command, environ, lambda *_: None)
@@ -268,6 +268,14 @@ async def test_other_signals_do_not_move_the_guard(number: signal.Signals, marke
         assert parent.is_running()
 
 
+async def test_who_kills_by_the_supervisors_command_line_does_not_meet_the_guard(
+    marker: str,
+) -> None:
+    async with running(TREES["bash"], marker) as process:
+        assert "".join(guard_of(process).cmdline()) == "aiges-guard"
+        assert "".join(nursery_of(process).cmdline()) == "aiges-nursery"
+
+
 async def test_a_killed_nursery_costs_no_process_and_is_replaced(marker: str) -> None:
     async with running(TREES["daemonises"], marker) as process:
         nursery_of(process).kill()
@@ -281,13 +289,13 @@ async def test_a_killed_nursery_costs_no_process_and_is_replaced(marker: str) ->
 async def test_a_nursery_that_does_not_answer_is_replaced(
     marker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nursery, "ANSWER_LIMIT_S", 0.3)
-    monkeypatch.setattr(nursery, "CLOSE_LIMIT_S", 0.1)
+    monkeypatch.setattr(guarded, "ANSWER_LIMIT_S", 0.3)
+    monkeypatch.setattr(guarded, "CLOSE_LIMIT_S", 0.1)
     async with running(TREES["bash"], marker) as process:
         nursery_of(process).suspend()
         with pytest.raises(TimeoutError):
             spawn(["true"])
-        monkeypatch.setattr(nursery, "ANSWER_LIMIT_S", LIMIT_S)
+        monkeypatch.setattr(guarded, "ANSWER_LIMIT_S", LIMIT_S)
         async with running(TREES["bash"], marker):
             assert not process.exited.done()
 
@@ -313,7 +321,7 @@ def on(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
 def test_sixty_four_processes_at_once(
     loop_factory: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    nursery.prepare()
+    guarded.prepare()
     on(loop_factory)
     before = open_fds()
     on(loop_factory)
@@ -336,10 +344,10 @@ asyncio.run(main())
 
 HOST_THAT_DIES_AT_ONCE = """
 import os, signal, socket, sys
-from aiges_loader.pool import nursery
+from aiges_loader.pool import guarded
 
 with_order = sys.argv[1] == "order"
-made = nursery.Nursery()
+made = guarded.RunningNursery()
 if with_order:  # sent to an interpreter that is still starting, and then nobody is there
     channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     variables = [f"{name}={value}" for name, value in os.environ.items()]

@@ -1,150 +1,136 @@
-"""Our side of guard.py: one nursery for this process, asked to start workers under guards."""
+"""The parent of the guards: a small process beside the supervisor, which forks one for each worker.
 
-import atexit
-import errno
+    supervisor - - channel - - guard -- worker -- children
+        |                        |
+        +------- control ----- nursery
+
+A forked guard costs 3 ms, one with an interpreter of its own took 22. The nursery ends when the
+supervisor has gone and the last guard with it. What a guard that was killed by force leaves behind
+is handed to the nursery, and killed here.
+
+Run by `COMMAND` with a stream socket as stdin; standard library only, one thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
 import os
 import select
 import signal
 import socket
+import struct
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import Final
 
-from aiges_loader.pool import guard
+from aiges_loader.pool.guard import REFUSED, Bell, Guard, Order, nothing, tell
+from aiges_loader.pool.process_tree import Below, step_aside
 
-ANSWER_LIMIT_S: Final = 5.0
-"""How long a start may take until the command is executed: usually 4 ms."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing alone would cost each guard a megabyte
+    from typing import Final, NoReturn
 
-CLOSE_LIMIT_S: Final = 1.0
-"""How long a nursery without workers may take to end: usually 1 ms."""
+COMMAND: Final = (
+    *("-I", "-S", "-c"),
+    "import sys; sys.path.append(sys.argv[1]); from aiges_loader.pool.nursery import main; main()",
+    os.path.dirname(os.path.dirname(os.path.dirname(__file__))),
+)
+"""For the interpreter. Imported, because what is run as a script is compiled at each start."""
 
+REQUEST: Final = struct.Struct("!II")
+"""Starts a request on the control socket: bytes that follow, how many of their items are arguments.
 
-@dataclass(frozen=True, slots=True)
-class GuardedChild:
-    """A process just started, and the guard that is its parent.
-
-    Attributes:
-        pid: Of the process. It means nobody else until `channel` is shut down for writing.
-        guard_pid: Of its guard.
-        channel: To the guard, of sequenced packets: brings one `guard.EXITED`, then the end, when
-            nothing of the tree is left. Shutting it down for writing, or our death, kills the tree.
-        stdout: What to read from, not blocking.
-        stderr: The same.
-    """
-
-    pid: int
-    guard_pid: int
-    channel: socket.socket
-    stdout: int
-    stderr: int
+With it travel three descriptors: the guard's end of its channel, the worker's stdout and stderr.
+The bytes are items, each ended by a NUL: the working directory, the arguments, then NAME=value.
+"""
 
 
 class Nursery:
-    """A running guard.py. It ends with this process, however this ends."""
+    """The parent of the guards."""
 
-    def __init__(self) -> None:
-        """Start it, which takes it 25 ms, and do not wait for it."""
-        self._control, theirs = socket.socketpair()
-        self._control.settimeout(ANSWER_LIMIT_S)
-        with theirs:
-            self._pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, *guard.COMMAND],
-                os.environ,
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
-            )
+    def __init__(self, control: socket.socket) -> None:
+        """Serve the supervisor that holds the other end of `control`."""
+        self._control = control
+        self._below = Below()
+        self._bell = Bell()
+        self._hung_up = False
+        self._strays = False  # a guard was killed, and what it kept may run
 
-    def order(self, count: int, items: Sequence[str], fds: Sequence[int]) -> None:
-        """Send one order, as `guard.REQUEST` describes it.
+    def run(self) -> None:
+        """Return when the supervisor is gone and so is all that it started."""
+        signal.signal(signal.SIGTERM, nothing)  # the workers' end is the supervisor's business
+        self._bell.poll.register(self._control, select.POLLIN)
+        pause_ms: int | None = None
+        while True:
+            if self._control.fileno() in self._bell.wait(pause_ms) and not self._take_order():
+                self._hung_up = True
+                self._bell.poll.unregister(self._control)
+            if not self._reap() and self._hung_up:
+                return
+            pause_ms = self._below.kill() if self._strays else None
+            self._strays = pause_ms is not None
 
-        Raises:
-            ConnectionError: The nursery is gone.
-            TimeoutError: It does not listen.
-        """
-        body = b"".join(os.fsencode(item) + b"\0" for item in items)
-        socket.send_fds(self._control, [guard.REQUEST.pack(len(body), count)], fds)
-        self._control.sendall(body)
-
-    def close(self) -> None:
-        """End it, and wait until it has ended."""
-        self._control.close()
-        with suppress(ProcessLookupError, ChildProcessError):  # something reaps our children
-            pidfd = os.pidfd_open(self._pid)
-            if not select.select([pidfd], [], [], CLOSE_LIMIT_S)[0]:
-                # Its guards go on without it until the kernel lets their workers go.
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            os.close(pidfd)
-            os.waitpid(self._pid, 0)
-
-
-class _Current:
-    """The nursery of this process."""
-
-    nursery: Nursery | None = None
-
-
-def prepare() -> None:
-    """Start the nursery now, so that the first worker does not wait for it."""
-    if _Current.nursery is None:
-        _Current.nursery = Nursery()
-
-
-@atexit.register
-def close() -> None:
-    """End the nursery, if there is one; the next start of a process makes another."""
-    if _Current.nursery is not None:
-        _Current.nursery.close()
-        _Current.nursery = None
-
-
-def start(command: Sequence[str], environ: Mapping[str, str]) -> GuardedChild:
-    """Execute `command` under a guard, in a session of its own; raise OSError if that fails.
-
-    Args:
-        command: Program and arguments; the program is looked up on the PATH of `environ`.
-        environ: The whole environment of the child.
-    """
-    variables = [f"{name}={value}" for name, value in environ.items()]
-    items = [os.getcwd(), *command, *variables]
-    if any("\0" in item for item in items):
-        raise OSError(errno.EINVAL, "NUL in the command or its environment")
-    try:
-        return _start(len(command), items)
-    except ConnectionError:
-        close()  # somebody killed the nursery; its guards do not need it
-    except TimeoutError:
-        close()
-        raise
-    return _start(len(command), items)
-
-
-def _start(count: int, items: Sequence[str]) -> GuardedChild:
-    prepare()
-    assert _Current.nursery is not None
-    with ExitStack() as undo, ExitStack() as lent:
-        channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        undo.callback(channel.close)
-        lent.callback(theirs.close)
-        outputs, lent_outputs = [], []
-        for _ in ("stdout", "stderr"):
-            reads, writes = os.pipe2(os.O_CLOEXEC)
-            undo.callback(os.close, reads)
-            lent.callback(os.close, writes)
-            outputs.append(reads)
-            lent_outputs.append(writes)
-        _Current.nursery.order(count, items, [theirs.fileno(), *lent_outputs])
-        lent.close()  # so that we notice if the guard ends
-        channel.settimeout(ANSWER_LIMIT_S)
-        answer = channel.recv(guard.MESSAGE.size)
-        if not answer:
-            raise ConnectionResetError(errno.ECONNRESET, "the guard ended before it started")
-        kind, first, guard_pid = guard.MESSAGE.unpack(answer)
-        if kind == guard.REFUSED:
-            raise OSError(first, os.strerror(first), items[1])
-        channel.setblocking(False)
+    def _take_order(self) -> bool:
+        """Fork a guard as asked; say whether the supervisor was there to ask."""
+        head, fds, _, _ = socket.recv_fds(self._control, REQUEST.size, 3)
+        if not head:
+            return False
+        for fd in fds:  # recv_fds ignores its flags in Python 3.11
+            os.set_inheritable(fd, False)
+        size, count = REQUEST.unpack(head)
+        body = b""
+        while len(body) < size:
+            data = self._control.recv(size - len(body))
+            if not data:
+                return False
+            body += data
+        channel, *outputs = fds
+        with socket.socket(fileno=channel) as to_supervisor:
+            try:
+                pid = os.fork()
+            except OSError as error:  # too many processes
+                tell(to_supervisor, REFUSED, error.errno or 0)
+            else:
+                if pid == 0:
+                    self._become_guard(to_supervisor, Order(outputs, count, body))
+                self._below.spared.add(pid)
         for fd in outputs:
-            os.set_blocking(fd, False)
-        undo.pop_all()
-    return GuardedChild(first, guard_pid, channel, *outputs)
+            os.close(fd)
+        return True
+
+    def _reap(self) -> bool:
+        """Bury the children that have ended; say whether any is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid in self._below.spared:
+                self._below.spared.remove(pid)
+                self._strays = self._strays or status != 0
+
+    def _become_guard(self, channel: socket.socket, order: Order) -> NoReturn:
+        status = 1
+        try:
+            self._control.close()
+            step_aside(b"aiges-guard")
+            Guard(channel).run(order.start)
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+
+
+def main() -> None:
+    """Be the nursery."""
+    step_aside(b"aiges-nursery")
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # nothing that the supervisor left open goes on
+    control = socket.socket(fileno=fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3))
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):
+        os.dup2(null, fd)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.get_exec_path()  # it imports something, once for all
+    Nursery(control).run()
+    os._exit(0)

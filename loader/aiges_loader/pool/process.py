@@ -14,7 +14,7 @@ from typing import Final
 
 import psutil
 
-from aiges_loader.pool import guard, nursery
+from aiges_loader.pool import guard, guarded
 from aiges_loader.pool.worker_log import LineSplitter, printable
 from aiges_wire.handshake import MAX_LINE_BYTES
 
@@ -73,7 +73,7 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, child: nursery.GuardedChild, on_line: Callable[[Stream, bytes], None]
+        self, child: guarded.GuardedChild, on_line: Callable[[Stream, bytes], None]
     ) -> None:
         """Take over a process just started by `spawn`."""
         self._loop = asyncio.get_running_loop()
@@ -107,7 +107,7 @@ class WorkerProcess:
             environ: The whole environment of the child.
             on_line: Gets each line of output but the first of stdout, without its end.
         """
-        return cls(nursery.start(command, environ), on_line)
+        return cls(guarded.start(command, environ), on_line)
 
     def signal(self, number: signal.Signals) -> None:
         """Send `number` to the process and to whatever else is in its group, until it ends."""
