@@ -97,6 +97,9 @@ def _serve(asked: flags.Serve, program: Path) -> int:
 
 def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     # Imported only now, so that a mistake in the configuration is reported at once.
+    from aiges_loader.pool import guarded  # noqa: PLC0415
+
+    guarded.prepare()  # it starts while the rest is imported
     import uvloop  # noqa: PLC0415
 
     from aiges_loader.app import serve  # noqa: PLC0415
