@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import orjson
 from aiohttp import web
@@ -132,7 +132,7 @@ class HttpApi:
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = unquote(request.raw_path.partition("?")[0])
+        path = _path_of(request)
         if path in self._inference:
             if request.method == "POST":
                 return await self._once(request)
@@ -220,7 +220,10 @@ class HttpApi:
         if path == "/":
             return _redirect(HTTPStatus.FOUND, "/swagger/index.html", method)
         if method == "POST" and path.removesuffix("/") in self._inference:
-            return _redirect(HTTPStatus.TEMPORARY_REDIRECT, path.removesuffix("/"), method)
+            target = path.removesuffix("/")
+            query = request.raw_path.partition("?")[2]
+            location = f"{quote(target)}?{query}" if query else quote(target)
+            return _redirect(HTTPStatus.TEMPORARY_REDIRECT, location, method)
         if path in self._documents and method == "OPTIONS":
             return _preflight()
         if method not in ("GET", "HEAD"):
@@ -228,6 +231,14 @@ class HttpApi:
         if path in self._documents:
             return web.Response(body=self._documents[path], headers=_JSON_UTF8)
         return _other_page(path, method)
+
+
+def _path_of(request: web.BaseRequest) -> str:
+    """Return the decoded path; a whole URL in its place, as for a proxy, is taken as well."""
+    target = request.raw_path
+    if not target.startswith("/"):
+        target = request.rel_url.raw_path
+    return unquote(target.partition("?")[0])
 
 
 def new_sid() -> str:
