@@ -159,6 +159,25 @@ def test_a_body_of_the_allowed_size_passes(shared: Service) -> None:
     assert shared.once(text).text() == text.decode()
 
 
+def test_a_large_answer_that_is_no_text_does_not_hold_up_others(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        body = once_body(bytes(range(256)) * 40_000)  # slow to make text of: half is not UTF-8
+        statuses: list[int] = []
+        client = threading.Thread(
+            target=lambda: statuses.append(service.ask("POST", "/v1/svcName", body).status)
+        )
+        client.start()
+        began, slowest, whole = time.monotonic(), 0.0, 0.0
+        while client.is_alive():
+            asked = time.monotonic()
+            assert service.ask("GET", "/livez").status == 200
+            slowest = max(slowest, time.monotonic() - asked)
+            whole = time.monotonic() - began
+        client.join()
+        assert statuses == [200]
+        assert slowest < whole / 3
+
+
 def test_expect_continue_is_answered(shared: Service) -> None:
     body = once_body()
     head = (

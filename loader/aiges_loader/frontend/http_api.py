@@ -48,8 +48,8 @@ _JSON_UTF8: Final = {**_JSON, "Content-Type": "application/json; charset=utf-8"}
 _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 RETRY_AFTER_S: Final = 1
 PREFLIGHT_AGE_S: Final = 600
-DECODED_AT_ONCE_BYTES: Final = 256 << 10
-"""Larger bodies are decoded in a thread, so that one client's does not hold up all others."""
+CONVERTED_AT_ONCE_BYTES: Final = 256 << 10
+"""What is larger is decoded or encoded in a thread, so that one client does not hold up others."""
 
 
 class Backend(Protocol):
@@ -162,7 +162,7 @@ class HttpApi:
                 body = await self._body(request)
                 asked = await self._decode(body, sid)
                 reply = await self._backend.once(asked.call)
-            answer = codec.encode_reply(reply, sid, asked.expectations)
+                answer = await self._encode(reply, sid, asked.expectations)
         except TimeoutError:
             return self._failed(DeadlineError(), sid)
         except CallError as error:
@@ -190,9 +190,17 @@ class HttpApi:
             header_pass=self.settings.header_pass,
             declared_inputs=self._inputs,
         )
-        if len(body) <= DECODED_AT_ONCE_BYTES:
+        if len(body) <= CONVERTED_AT_ONCE_BYTES:
             return decode()
         return await asyncio.get_running_loop().run_in_executor(None, decode)
+
+    async def _encode(
+        self, reply: Reply, sid: str, expectations: Mapping[str, codec.Expectation]
+    ) -> bytes:
+        encode = partial(codec.encode_reply, reply, sid, expectations)
+        if sum(len(output.data) for output in reply.outputs) <= CONVERTED_AT_ONCE_BYTES:
+            return encode()
+        return await asyncio.get_running_loop().run_in_executor(None, encode)
 
     def _failed(self, error: CallError, sid: str) -> web.Response:
         status = error.status
