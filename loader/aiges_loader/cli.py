@@ -143,7 +143,7 @@ def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
             return ExitStatus.OK
         finally:  # all is done: a signal that comes now must not spoil the exit status
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                loop.remove_signal_handler(number)
+                # Not by the loop, which would restore the default for a moment.
                 signal.signal(number, signal.SIG_IGN)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
