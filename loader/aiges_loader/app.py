@@ -59,7 +59,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
         pool = Pool(pool_plan(config, folder))
         api = HttpApi(pool, _http_settings(config))
         server = HttpServer(listener, api.handle, _http_limits(config))
-        async with asyncio.TaskGroup() as tasks:
+        async with grpc_api, asyncio.TaskGroup() as tasks:
             tasks.create_task(pool.run(), name="pool")
             describing = tasks.create_task(_describe(pool, api), name="describe")
             reporting = tasks.create_task(_report_health(pool, grpc_api), name="health")

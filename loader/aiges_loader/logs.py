@@ -120,8 +120,14 @@ class LogFile(logging.handlers.RotatingFileHandler):
             )
 
 
-def set_up_console(level: int, stream: TextIO = sys.stderr) -> None:
-    """Send records of `level` and above to `stream`, replacing what was set up before."""
+def set_up_console(level: int, stream: TextIO | None = None) -> None:
+    """Send records of `level` and above to `stream`, replacing what was set up before.
+
+    Args:
+        level: A `logging` level.
+        stream: None is stderr.
+    """
+    stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     colours = stream.isatty() and "NO_COLOR" not in os.environ
     handler.setFormatter(ConsoleFormatter(colours=colours))

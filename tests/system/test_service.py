@@ -103,6 +103,12 @@ def test_a_trailing_slash_is_redirected_as_swagger_needs_it(shared: Service) -> 
     answer = shared.ask("POST", "/v3/private/mine/", once_body())
     assert (answer.status, answer.headers["Location"]) == (307, "/v3/private/mine")
     assert answer.body == b""
+    answer = shared.ask("POST", "/v3/private/mine/?a=1", once_body())
+    assert answer.headers["Location"] == "/v3/private/mine?a=1"
+
+
+def test_a_whole_url_in_place_of_the_path_is_understood(shared: Service) -> None:
+    assert shared.once(route="http://somewhere.test/v1/svcName?a=1").code == 0
 
 
 def test_a_browser_may_call_from_another_origin(shared: Service) -> None:
@@ -151,6 +157,25 @@ def test_a_chunked_body_over_the_limit_is_refused_as_well(shared: Service) -> No
 def test_a_body_of_the_allowed_size_passes(shared: Service) -> None:
     text = b"y" * 700_000
     assert shared.once(text).text() == text.decode()
+
+
+def test_a_large_answer_that_is_no_text_does_not_hold_up_others(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        body = once_body(bytes(range(256)) * 40_000)  # slow to make text of: half is not UTF-8
+        statuses: list[int] = []
+        client = threading.Thread(
+            target=lambda: statuses.append(service.ask("POST", "/v1/svcName", body).status)
+        )
+        client.start()
+        began, slowest, whole = time.monotonic(), 0.0, 0.0
+        while client.is_alive():
+            asked = time.monotonic()
+            assert service.ask("GET", "/livez").status == 200
+            slowest = max(slowest, time.monotonic() - asked)
+            whole = time.monotonic() - began
+        client.join()
+        assert statuses == [200]
+        assert slowest < whole / 3
 
 
 def test_expect_continue_is_answered(shared: Service) -> None:
@@ -347,6 +372,26 @@ def test_a_second_signal_does_not_wait_for_calls(folder: Path) -> None:
         assert service.stop() == 0
         client.join()
         assert all(dies_within(pid, 1.0) for pid in workers)
+        assert not any("Traceback" in line for line in service.log)
+
+
+def test_a_signal_while_the_program_is_leaving_does_not_spoil_its_status(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        service.process.send_signal(signal.SIGTERM)
+        service.wait_for("stopped$")
+        while service.process.poll() is None:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                service.process.send_signal(number)
+        assert service.wait() == 0
+
+
+def test_sighup_before_there_is_anything_to_reload_does_no_harm(folder: Path) -> None:
+    os.mkfifo(folder / "aiges.toml")
+    with Service(folder, writes_config=False) as service:
+        with (folder / "aiges.toml").open("w") as config:  # opens when it is read at the other end
+            service.process.send_signal(signal.SIGHUP)
+            config.write(config_text())
+        assert service.ready().once().code == 0
 
 
 def test_a_call_that_outlasts_the_drain_is_answered_and_the_stop_is_not_late(folder: Path) -> None:
