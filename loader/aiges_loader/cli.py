@@ -22,6 +22,7 @@ from aiges_loader.config import (
     write_default,
 )
 from aiges_loader.exit_status import ExitStatus
+from aiges_loader.log_thread import LogThread
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +94,19 @@ def _serve(asked: flags.Serve, program: Path) -> int:
         )
 
     config = read()
+    writer = LogThread()
     debug = config.log.level is LogLevel.DEBUG
-    logs.set_up_console(logging.DEBUG if debug else logging.INFO)
-    logs.set_up_file(config.log)
+    logs.set_up_console(logging.DEBUG if debug else logging.INFO, thread=writer)
+    logs.set_up_file(config.log, thread=writer)
+    with writer:
+        status = _serve_with(config, read)
+    if writer.is_stuck:
+        # The thread holds the lock of stderr, which an ordinary exit would wait for.
+        os._exit(status)
+    return status
+
+
+def _serve_with(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     for warning in config.warnings:
         log.warning("%s", warning)
     if config.process.plugin_mode is PluginMode.C:

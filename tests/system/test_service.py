@@ -19,7 +19,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from support.service import LIMIT_S, ROOT, Service, config_text, descendants, once_body
+from support.service import LIMIT_S, ROOT, SOURCES, Service, config_text, descendants, once_body
 from support.waiting import dies_within
 
 WRAPPER = """
@@ -573,3 +573,37 @@ def test_an_interpreter_without_aiges_is_replaced_by_ours(folder: Path) -> None:
             rf"workers use the python in .*{re.escape(str(python))} cannot import aiges"
         )
         assert service.once().code == 0
+
+
+def test_a_log_that_nobody_reads_stalls_nothing_but_itself(folder: Path) -> None:
+    read_end, write_end = os.pipe()
+    (folder / "aiges.toml").write_text(config_text())
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aiges_loader", "-m", "0", "-c", "aiges.toml"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": SOURCES,
+            "AIGES__WRAPPER__HTTP_LISTEN": f"127.0.0.1:{port}",
+            "AIGES__LOG__LEVEL": "debug",
+        },
+        stderr=write_end,
+    )
+    os.close(write_end)
+    try:
+        body, answered, deadline = once_body(), 0, time.monotonic() + LIMIT_S
+        while answered < 1500:  # each is a line of the log; the pipe holds some hundreds
+            assert time.monotonic() < deadline
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
+            with suppress(ConnectionRefusedError):
+                client.request("POST", "/v1/svcName", body)
+                answered += client.getresponse().status == 200
+            client.close()
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0
+    finally:
+        process.kill()
+        process.wait(LIMIT_S)
+        os.close(read_end)
