@@ -29,7 +29,7 @@ class LogThread:
         """Make it; nothing runs before it is entered."""
         self.handlers: list[logging.Handler] = []
         self.entrance: logging.Handler = _Entrance(self)
-        self._queue: queue.Queue[logging.LogRecord | None] = queue.Queue(MAX_WAITING)
+        self._queue: queue.Queue[logging.LogRecord | None] = queue.Queue()
         self._dropped = 0
         self._waiting_chars = 0
         self._counting = threading.Lock()
@@ -44,11 +44,11 @@ class LogThread:
         """Take a record to be written, or count it as dropped."""
         size = len(record.msg)
         with self._counting:
-            if self._waiting_chars + size > MAX_WAITING_CHARS or self._queue.full():
+            if self._waiting_chars + size > MAX_WAITING_CHARS or self._queue.qsize() >= MAX_WAITING:
                 self._dropped += 1
                 return
             self._waiting_chars += size
-        self._queue.put(record)
+            self._queue.put_nowait(record)  # there is room: only here does anybody add records
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,10 +60,7 @@ class LogThread:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._queue.put(None, timeout=STOP_LIMIT_S)
-        except queue.Full:
-            return  # nobody reads, and nobody will
+        self._queue.put(None)
         self._thread.join(STOP_LIMIT_S)
 
     def _write(self) -> None:
@@ -71,10 +68,15 @@ class LogThread:
             self._handle(record)
             with self._counting:
                 self._waiting_chars -= len(record.msg)
-                dropped = self._dropped if self._queue.empty() else 0
-                self._dropped -= dropped
-            if dropped:
-                self._handle(_notice(dropped))
+            if self._queue.empty():
+                self._tell_dropped()
+        self._tell_dropped()
+
+    def _tell_dropped(self) -> None:
+        with self._counting:
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            self._handle(_notice(dropped))
 
     def _handle(self, record: logging.LogRecord) -> None:
         for handler in self.handlers:
