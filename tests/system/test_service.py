@@ -196,7 +196,7 @@ def test_expect_continue_is_answered(shared: Service) -> None:
     [
         b"\x00\x01\x02\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n",
     ],
 )
 def test_what_is_no_http_gets_a_plain_400(noise: bytes, shared: Service) -> None:
@@ -206,6 +206,11 @@ def test_what_is_no_http_gets_a_plain_400(noise: bytes, shared: Service) -> None
     assert answer.startswith(b"HTTP/1.1 400 ") or answer.startswith(b"HTTP/1.0 400 ")
     assert b"aiohttp" not in answer
     assert shared.once().code == 0
+
+
+def test_many_and_long_header_fields_are_read(shared: Service) -> None:
+    headers = {f"X-Field-{number}": "v" for number in range(900)} | {"Cookie": "c" * 60_000}
+    assert shared.ask("POST", "/v1/svcName", once_body(), headers=headers).code == 0
 
 
 def test_a_client_that_never_finishes_its_head_is_cut_off(shared: Service) -> None:
