@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROTOS := $(wildcard proto/aiges_wire/pb/*.proto)
 
-.PHONY: help install proto fmt lint type layering check test run bench clean
+.PHONY: help install proto fmt lint type layering check test drills run bench clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -39,6 +39,9 @@ check: lint type layering  ## lint, types, import rules: what CI asks first
 
 test: $(STAMP)   ## every test
 	$(BIN)/python -m pytest
+
+drills: $(STAMP) ## break everything on purpose and print what came of it (minutes)
+	$(BIN)/python tests/drills/drills.py
 
 run: $(STAMP)    ## serve the digits sample on port 1888
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/run_sample.sh digits

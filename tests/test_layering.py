@@ -43,6 +43,12 @@ MAY_NOT_IMPORT = {
 }
 """Module -> what it may not import. A rule covers the modules inside a package as well."""
 
+EXCEPTIONS = {
+    "aiges_wire.tls": ("os",),  # keys are loaded from memory, by file descriptor
+    "aiges_wire.tls_bridge": ("asyncio", "os", "socket"),
+}
+"""Module -> what it may import though a rule for its package forbids it."""
+
 
 def imports() -> Iterator[tuple[str, str, str]]:
     """Yield (importing module, imported name, place) for every import in the three trees."""
@@ -73,6 +79,7 @@ def broken_rules(found: Iterator[tuple[str, str, str]]) -> list[str]:
         for module, name, place in found
         for package, banned in MAY_NOT_IMPORT.items()
         if within(module, package) and any(within(name, ban) for ban in banned)
+        if not any(within(name, excepted) for excepted in EXCEPTIONS.get(module, ()))
     ]
 
 

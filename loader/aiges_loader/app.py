@@ -69,7 +69,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
         actions = Administration(pool, api, stop=stop, reloads=reloads)
         # Outermost, so that operators can see how the service ends.
         admin_server = _admin_server(admin_listener, actions, config.admin.token)
-        async with admin_server as admin_address, asyncio.TaskGroup() as tasks:
+        async with admin_server as admin_address, grpc_api, asyncio.TaskGroup() as tasks:
             tasks.create_task(pool.run(), name="pool")
             describing = tasks.create_task(_describe(pool, api), name="describe")
             reporting = tasks.create_task(_report_health(pool, grpc_api), name="health")
@@ -216,6 +216,7 @@ def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         start_timeout_s=settings.start_timeout_s,
         init_timeout_s=settings.init_timeout_s,
         drain_timeout_s=settings.drain_timeout_s,
+        auto_mtls=settings.auto_mtls,
         hang=HangPolicy(settings.heartbeat_s, settings.hang_timeout_s),
         wear=WearPolicy(settings.max_requests, settings.max_rss_bytes, settings.max_age_s),
     )

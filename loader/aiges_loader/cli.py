@@ -22,12 +22,14 @@ from aiges_loader.config import (
     write_default,
 )
 from aiges_loader.exit_status import ExitStatus
+from aiges_loader.log_thread import LogThread
 
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Be `aiges-loader`; exit with its status."""
+    _open_standard_streams()
     program = Path(sys.argv[0])
     arguments = sys.argv[1:]
     if not flags.is_go_style(arguments):
@@ -43,6 +45,17 @@ def main() -> None:
         sys.exit(ExitStatus.USAGE)
     except ConfigError as error:
         sys.exit(_refused(error))
+
+
+def _open_standard_streams() -> None:
+    """Lead standard streams that whoever started us has closed to nowhere.
+
+    Otherwise the next pipe or socket would get their number, and what is logged would go there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest free number is the stream's own, as they are looked at in order.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _obey(invocation: flags.Invocation, program: Path) -> int:
@@ -66,6 +79,8 @@ def _obey(invocation: flags.Invocation, program: Path) -> int:
 
 
 def _serve(asked: flags.Serve, program: Path) -> int:
+    # Until there is something to reload, SIGHUP has nothing to say; its default would end us.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if asked.config is None:
         write_default()
 
@@ -79,9 +94,19 @@ def _serve(asked: flags.Serve, program: Path) -> int:
         )
 
     config = read()
+    writer = LogThread()
     debug = config.log.level is LogLevel.DEBUG
-    logs.set_up_console(logging.DEBUG if debug else logging.INFO)
-    logs.set_up_file(config.log)
+    logs.set_up_console(logging.DEBUG if debug else logging.INFO, thread=writer)
+    logs.set_up_file(config.log, thread=writer)
+    with writer:
+        status = _serve_with(config, read)
+    if writer.is_stuck:
+        # The thread holds the lock of stderr, which an ordinary exit would wait for.
+        os._exit(status)
+    return status
+
+
+def _serve_with(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     for warning in config.warnings:
         log.warning("%s", warning)
     if config.process.plugin_mode is PluginMode.C:
@@ -97,6 +122,9 @@ def _serve(asked: flags.Serve, program: Path) -> int:
 
 def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     # Imported only now, so that a mistake in the configuration is reported at once.
+    from aiges_loader.pool import guarded  # noqa: PLC0415
+
+    guarded.prepare()  # it starts while the rest is imported
     import uvloop  # noqa: PLC0415
 
     from aiges_loader.app import serve  # noqa: PLC0415
@@ -124,6 +152,10 @@ def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
             return await serving
         except asyncio.CancelledError:
             return ExitStatus.OK
+        finally:  # all is done: a signal that comes now must not spoil the exit status
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                # Not by the loop, which would restore the default for a moment.
+                signal.signal(number, signal.SIG_IGN)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from aiges_loader.config import LogConfig, LogLevel
+from aiges_loader.log_thread import LogThread
 
 WORKER_LOGGERS: Final = "worker"
 """Parent of the loggers that carry what workers write; the child's name is the worker's number."""
@@ -120,21 +121,38 @@ class LogFile(logging.handlers.RotatingFileHandler):
             )
 
 
-def set_up_console(level: int, stream: TextIO = sys.stderr) -> None:
-    """Send records of `level` and above to `stream`, replacing what was set up before."""
+def set_up_console(
+    level: int, stream: TextIO | None = None, thread: LogThread | None = None
+) -> None:
+    """Send records of `level` and above to `stream`, replacing what was set up before.
+
+    Args:
+        level: A `logging` level.
+        stream: None is stderr.
+        thread: Who writes; None: whoever logs.
+    """
+    stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     colours = stream.isatty() and "NO_COLOR" not in os.environ
     handler.setFormatter(ConsoleFormatter(colours=colours))
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    if thread is not None:
+        thread.handlers.append(handler)
+        root.handlers[:] = [thread.entrance]
     root.setLevel(level)
     # Their chatter is about our own peers, which we describe in our own words.
     for noisy in ("asyncio", "grpc", "aiohttp.server"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def set_up_file(config: LogConfig) -> None:
-    """Write the JSON log that `[log]` describes; without a place for it, warn and go on."""
+def set_up_file(config: LogConfig, thread: LogThread | None = None) -> None:
+    """Write the JSON log that `[log]` describes; without a place for it, warn and go on.
+
+    Args:
+        config: Where and how.
+        thread: Who writes; None: whoever logs.
+    """
     if config.level is LogLevel.NONE:
         return
     try:
@@ -145,7 +163,10 @@ def set_up_file(config: LogConfig) -> None:
         )
         return
     handler.setLevel(_FILE_LEVELS[config.level])
-    logging.getLogger().addHandler(handler)
+    if thread is not None:
+        thread.handlers.append(handler)
+    else:
+        logging.getLogger().addHandler(handler)
 
 
 def _worker_of(record: logging.LogRecord) -> str:

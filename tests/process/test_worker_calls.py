@@ -53,6 +53,7 @@ class Wrapper(WrapperBase):
         if do == "error with data": r = answer(item()); return r.response_err(100)
         if do == "error without text": return Response().response_err(7)
         if do == "error text raises": return Response().response_err(8)
+        if do == "error text exits": return Response().response_err(9)
         if do == "error assigned": r = Response(); r.error_code = -1; return r
         if do == "raise": raise ValueError("boom")
         if do == "raise nothing": raise KeyError
@@ -68,6 +69,7 @@ class Wrapper(WrapperBase):
         if do == "key none": return answer(item(key=None))
         if do == "status text": return answer(item(status="3"))
         if do == "status big": return answer(item(status=1 << 40))
+        if do == "desc text": return answer(item(desc="utf8"))
         if do == "code text": r = Response(); r.error_code = "E1"; return r
         if do == "code big": r = Response(); r.error_code = 1 << 40; return r
         if do == "callback": callback(answer(item(data=b"pushed")), usrTag); return None
@@ -81,6 +83,8 @@ class Wrapper(WrapperBase):
     def wrapperError(self, code):
         if code == 8:
             raise KeyError(code)
+        if code == 9:
+            sys.exit(code)
         return {100: "no such thing", -1: "minus one"}.get(code, "")
 """
 
@@ -137,21 +141,23 @@ def test_what_wrappers_really_return_is_an_answer(
         ("error with data", 100, "no such thing"),
         ("error without text", 7, "wrapper error 7"),
         ("error text raises", 8, "wrapper error 8"),
+        ("error text exits", 9, "wrapper error 9"),
         ("error assigned", -1, "minus one"),
         ("raise", 30003, "wrapperOnceExec raised ValueError: boom (wrapper.py:"),
         ("raise nothing", 30003, "wrapperOnceExec raised KeyError (wrapper.py:"),
         ("exit", 30003, "wrapperOnceExec raised SystemExit: 4 (wrapper.py:"),
         ("none", 30003, "wrapperOnceExec returned None, expected a Response"),
-        ("int", 30003, "wrapperOnceExec returned a int, expected a Response"),
+        ("int", 30003, "wrapperOnceExec returned an int, expected a Response"),
         ("text", 30003, "wrapperOnceExec returned a str, expected a Response"),
         ("class", 30003, "wrapperOnceExec returned a type, expected a Response"),
         ("empty", 30003, "wrapperOnceExec returned a Response with an empty list"),
         ("not items", 30003, "returned a str in Response.list, expected a ResponseData"),
-        ("data int", 30003, "returned a int as data of item 'result', expected bytes or str"),
+        ("data int", 30003, "returned an int as data of item 'result', expected bytes or str"),
         ("data none", 30003, "returned None as data of item 'result', expected bytes or str"),
         ("key none", 30003, "returned None as an item's key, expected str"),
         ("status text", 30003, "returned status '3' in item 'result'"),
         ("status big", 30003, "returned status 1099511627776 in item 'result'"),
+        ("desc text", 30003, "returned a str as desc of item 'result', expected a dict"),
         ("code text", 30003, "returned error_code 'E1', expected a 32-bit number"),
         ("code big", 30003, "returned error_code 1099511627776"),
     ],
@@ -217,6 +223,9 @@ class Wrapper(WrapperBase):
             response.response_err(5)
         elif how == "garbage":
             response = "garbage"
+        elif how == "released":
+            response.list[0].data = memoryview(b"gone")
+            response.list[0].data.release()
         else:
             response.list[0].key = "result"
             response.list[0].setData(reqData.get("text").data)
@@ -235,8 +244,10 @@ def test_answers_by_callback_from_another_threads_event_loop(tmp_path: Path) -> 
         assert (answer.ret, answer.list[0].data) == (0, b"later")
         assert error_of(host.once(how="error")) == (5, "code 5")
         assert error_of(host.once(how="refuse")) == (-1, "code -1")
-        assert error_of(host.once(how="none"))[0] == 30003
+        expected = "wrapperOnceExecAsync returned None, expected 0 once it has taken the call"
+        assert error_of(host.once(how="none")) == (30003, expected)
         assert "callback returned a str" in error_of(host.once(how="garbage"))[1]
+        assert "callback: ValueError" in error_of(host.once(how="released"))[1]
         assert error_of(host.once(how="callback and refuse")) == (5, "code 5")
         assert error_of(host.results.get(timeout=20)) == (-1, "code -1")
 

@@ -133,7 +133,7 @@ def test_tcp_stays_in_the_port_range_and_skips_busy_ports(tmp_path: Path) -> Non
         ({"PLUGIN_MAX_PORT": "many"}, "PLUGIN_MAX_PORT='many' is not a port"),
         ({"PLUGIN_UNIX_SOCKET_DIR": "/nonexistent"}, "cannot listen on /nonexistent/"),
         ({"PLUGIN_UNIX_SOCKET_GROUP": "no-such-group"}, "group 'no-such-group'"),
-        ({"PLUGIN_CLIENT_CERT": "garbage"}, "PLUGIN_CLIENT_CERT asks for AutoMTLS"),
+        ({"PLUGIN_CLIENT_CERT": "garbage"}, "PLUGIN_CLIENT_CERT: not a certificate"),
         ({"AIGES_WORKER_CONCURRENCY": "0"}, "AIGES_WORKER_CONCURRENCY='0'"),
     ],
 )

@@ -151,8 +151,12 @@ class Service:
         return self.ask("POST", route, once_body(text, **params))
 
     def workers(self) -> list[int]:
-        """Return the pids of processes that descend from this supervisor, itself excluded."""
+        """Return the pids of all that descends from this supervisor: guards, workers, children."""
         return descendants(self.process.pid)
+
+    def worker_pid(self) -> int:
+        """Return the pid of the worker that was started last."""
+        return int(re.findall(r"worker started worker=\d+ pid=(\d+)", "\n".join(self.log))[-1])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""

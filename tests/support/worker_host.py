@@ -60,9 +60,14 @@ class WorkerHost:
         self.results: queue.Queue[pb.Response] = queue.Queue()
         self.channel: grpc.Channel | None = None
 
+    def announced(self) -> Handshake:
+        """Read the handshake line, once; return it."""
+        if self.handshake is None:
+            self.handshake = decode(self.stdout.next(), offered=(1, 2, 3))
+        return self.handshake
+
     def connect(self) -> Self:
-        line = self.stdout.next()
-        self.handshake = decode(line, offered=(1, 2, 3))
+        self.handshake = self.announced()
         limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self.channel = grpc.insecure_channel(self.handshake.target(), options=limits)
         self.wrapper = aiges_inner_pb2_grpc.WrapperServiceStub(self.channel)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -153,3 +154,19 @@ def test_mnist_in_c_mode_says_which_mode_it_needs(tmp_path: Path) -> None:
         "Please use `export AIGES_PLUGIN_MODE=python` ",
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_closed_standard_streams_do_not_matter(tmp_path: Path) -> None:
+    command = {"pythonPluginCmd": "echo what it says; exit 3"}
+    (tmp_path / "aiges.toml").write_text(config_text(aiges=command))
+    loader = f"exec {shlex.quote(sys.executable)} -m aiges_loader -m 0 -c aiges.toml"
+    done = subprocess.run(
+        ["bash", "-c", f"{loader} <&- >&- 2>&-"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": SOURCES, "AIGES_PLUGIN_MODE": "python"},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    log = (tmp_path / "log" / "aiges.log").read_text()
+    assert "no handshake: expected at least 4 fields, got 'what it says'" in log

@@ -19,7 +19,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from support.service import LIMIT_S, ROOT, Service, config_text, descendants, once_body
+from support.service import LIMIT_S, ROOT, SOURCES, Service, config_text, descendants, once_body
 from support.waiting import dies_within
 
 WRAPPER = """
@@ -103,6 +103,12 @@ def test_a_trailing_slash_is_redirected_as_swagger_needs_it(shared: Service) -> 
     answer = shared.ask("POST", "/v3/private/mine/", once_body())
     assert (answer.status, answer.headers["Location"]) == (307, "/v3/private/mine")
     assert answer.body == b""
+    answer = shared.ask("POST", "/v3/private/mine/?a=1", once_body())
+    assert answer.headers["Location"] == "/v3/private/mine?a=1"
+
+
+def test_a_whole_url_in_place_of_the_path_is_understood(shared: Service) -> None:
+    assert shared.once(route="http://somewhere.test/v1/svcName?a=1").code == 0
 
 
 def test_a_browser_may_call_from_another_origin(shared: Service) -> None:
@@ -153,6 +159,25 @@ def test_a_body_of_the_allowed_size_passes(shared: Service) -> None:
     assert shared.once(text).text() == text.decode()
 
 
+def test_a_large_answer_that_is_no_text_does_not_hold_up_others(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        body = once_body(bytes(range(256)) * 40_000)  # slow to make text of: half is not UTF-8
+        statuses: list[int] = []
+        client = threading.Thread(
+            target=lambda: statuses.append(service.ask("POST", "/v1/svcName", body).status)
+        )
+        client.start()
+        began, slowest, whole = time.monotonic(), 0.0, 0.0
+        while client.is_alive():
+            asked = time.monotonic()
+            assert service.ask("GET", "/livez").status == 200
+            slowest = max(slowest, time.monotonic() - asked)
+            whole = time.monotonic() - began
+        client.join()
+        assert statuses == [200]
+        assert slowest < whole / 3
+
+
 def test_expect_continue_is_answered(shared: Service) -> None:
     body = once_body()
     head = (
@@ -171,7 +196,7 @@ def test_expect_continue_is_answered(shared: Service) -> None:
     [
         b"\x00\x01\x02\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n",
     ],
 )
 def test_what_is_no_http_gets_a_plain_400(noise: bytes, shared: Service) -> None:
@@ -181,6 +206,11 @@ def test_what_is_no_http_gets_a_plain_400(noise: bytes, shared: Service) -> None
     assert answer.startswith(b"HTTP/1.1 400 ") or answer.startswith(b"HTTP/1.0 400 ")
     assert b"aiohttp" not in answer
     assert shared.once().code == 0
+
+
+def test_many_and_long_header_fields_are_read(shared: Service) -> None:
+    headers = {f"X-Field-{number}": "v" for number in range(900)} | {"Cookie": "c" * 60_000}
+    assert shared.ask("POST", "/v1/svcName", once_body(), headers=headers).code == 0
 
 
 def test_a_client_that_never_finishes_its_head_is_cut_off(shared: Service) -> None:
@@ -347,6 +377,26 @@ def test_a_second_signal_does_not_wait_for_calls(folder: Path) -> None:
         assert service.stop() == 0
         client.join()
         assert all(dies_within(pid, 1.0) for pid in workers)
+        assert not any("Traceback" in line for line in service.log)
+
+
+def test_a_signal_while_the_program_is_leaving_does_not_spoil_its_status(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        service.process.send_signal(signal.SIGTERM)
+        service.wait_for("stopped$")
+        while service.process.poll() is None:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                service.process.send_signal(number)
+        assert service.wait() == 0
+
+
+def test_sighup_before_there_is_anything_to_reload_does_no_harm(folder: Path) -> None:
+    os.mkfifo(folder / "aiges.toml")
+    with Service(folder, writes_config=False) as service:
+        with (folder / "aiges.toml").open("w") as config:  # opens when it is read at the other end
+            service.process.send_signal(signal.SIGHUP)
+            config.write(config_text())
+        assert service.ready().once().code == 0
 
 
 def test_a_call_that_outlasts_the_drain_is_answered_and_the_stop_is_not_late(folder: Path) -> None:
@@ -528,3 +578,37 @@ def test_an_interpreter_without_aiges_is_replaced_by_ours(folder: Path) -> None:
             rf"workers use the python in .*{re.escape(str(python))} cannot import aiges"
         )
         assert service.once().code == 0
+
+
+def test_a_log_that_nobody_reads_stalls_nothing_but_itself(folder: Path) -> None:
+    read_end, write_end = os.pipe()
+    (folder / "aiges.toml").write_text(config_text())
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aiges_loader", "-m", "0", "-c", "aiges.toml"],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": SOURCES,
+            "AIGES__WRAPPER__HTTP_LISTEN": f"127.0.0.1:{port}",
+            "AIGES__LOG__LEVEL": "debug",
+        },
+        stderr=write_end,
+    )
+    os.close(write_end)
+    try:
+        body, answered, deadline = once_body(), 0, time.monotonic() + LIMIT_S
+        while answered < 1500:  # each is a line of the log; the pipe holds some hundreds
+            assert time.monotonic() < deadline
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
+            with suppress(ConnectionRefusedError):
+                client.request("POST", "/v1/svcName", body)
+                answered += client.getresponse().status == 200
+            client.close()
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0
+    finally:
+        process.kill()
+        process.wait(LIMIT_S)
+        os.close(read_end)

@@ -92,10 +92,10 @@ def running_modes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]
 @pytest.fixture
 def modes(running_modes: Service) -> Iterator[Service]:
     """The same; after whatever a test did, the same worker answers the next call."""
-    (worker,) = running_modes.workers()
+    worker = running_modes.worker_pid()
     yield running_modes
     assert echoed(running_modes) == "still there"
-    assert running_modes.workers() == [worker]
+    assert running_modes.worker_pid() == worker
 
 
 def echoed(service: Service, text: str = "still there") -> str:
@@ -122,7 +122,7 @@ class TestOneService:
         assert (answer.status, answer.code, answer.text()) == (200, 0, "héllo 你好")
 
     def test_the_worker_is_the_upstream_sdk(self, modes: Service) -> None:
-        (worker,) = modes.workers()
+        worker = modes.worker_pid()
         command = psutil.Process(worker).cmdline()
         assert command[0].startswith(str(upstream.CACHE))
         assert command[1:] == ["-m", "aiges.serve"]
@@ -181,7 +181,7 @@ def test_a_worker_that_dies_in_a_call_ends_it_at_once(tmp_path: Path) -> None:
 def test_sigterm_leaves_neither_worker_nor_port(tmp_path: Path) -> None:
     with serving(tmp_path) as service:
         service.ready()
-        (worker,) = service.workers()
+        worker = service.worker_pid()
         assert upstream.port_holders()
         assert service.stop() == 0
         assert dies_within(worker, 0)

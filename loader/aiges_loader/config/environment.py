@@ -11,12 +11,21 @@ from aiges_loader.config.settings import decimal_integer, shown
 from aiges_loader.config.values import PluginMode, ProcessConfig
 
 C_LIBRARY = "libwrapper.so"
+WITHOUT_EFFECT = {
+    "XSF-DEBUG": "[log] level has debug lines",
+    "DEPLOY_STATUS_API": "there is no verification at the start",
+    "GIN_MODE": "there is no Go program",
+}
+"""Variables that AIservice reads and we do not, and what there is instead."""
 
 
 def process_config(
     environ: Mapping[str, str], *, working_directory: Path, warnings: list[Finding]
 ) -> ProcessConfig:
     """Read the three variables; raise `ConfigError` if one cannot be obeyed."""
+    for name, instead in WITHOUT_EFFECT.items():
+        if environ.get(name):
+            warnings.append(Finding(Place(name), "", f"has no effect: {instead}"))
     return ProcessConfig(
         plugin_mode=plugin_mode(environ, working_directory=working_directory),
         version=environ.get("AIGES_WRAPPER_VERSION", ""),

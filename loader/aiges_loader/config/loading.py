@@ -202,6 +202,7 @@ def _pool(settings: Settings, *, cpus: int) -> PoolConfig:
         backoff_max_s=backoff_max_s,
         stable_after_s=settings.number("pool", "stableAfter"),
         give_up=GiveUp(settings.text("pool", "giveUp")),
+        auto_mtls=settings.switch("pool", "autoMtls"),
         heartbeat_s=settings.number("pool", "heartbeat"),
         hang_timeout_s=settings.number("pool", "hangTimeout") or None,
         min_ready=settings.integer("pool", "minReady"),

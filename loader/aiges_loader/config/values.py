@@ -125,6 +125,7 @@ class PoolConfig:
         backoff_max_s: Longest pause.
         stable_after_s: A worker ready for this long starts over with the pauses.
         give_up: Once every worker has failed.
+        auto_mtls: Speak TLS with workers, by certificates made for each start.
         heartbeat_s: How often a worker is asked for a sign of life.
         hang_timeout_s: Without one, or in one call, for this long: it hangs. None: never.
         min_ready: So many workers must be ready for the service to be.
@@ -148,6 +149,7 @@ class PoolConfig:
     backoff_max_s: float
     stable_after_s: float
     give_up: GiveUp
+    auto_mtls: bool
     heartbeat_s: float
     hang_timeout_s: float | None
     min_ready: int

@@ -1,6 +1,7 @@
 """The gRPC port: health for probes that speak it. Calls and sessions over gRPC come later."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -32,6 +33,8 @@ class GrpcSettings:
 class GrpcApi:
     """A gRPC server of the service, bound when made, answering once started.
 
+    Leaving it as a context ends it at once, if `stop` has not.
+
     Attributes:
         port: Where it listens.
     """
@@ -56,6 +59,13 @@ class GrpcApi:
             self.port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise ListenError("gRPC", address, settings.key, str(error)) from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # Left running, the library would look for its event loop when that has gone.
+        await self._server.stop(None)
 
     async def start(self) -> None:
         """Answer, at first that the service is not ready."""

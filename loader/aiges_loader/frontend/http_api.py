@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import orjson
 from aiohttp import web
@@ -50,8 +50,8 @@ _JSON_UTF8: Final = {**_JSON, "Content-Type": "application/json; charset=utf-8"}
 _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 RETRY_AFTER_S: Final = 1
 PREFLIGHT_AGE_S: Final = 600
-DECODED_AT_ONCE_BYTES: Final = 256 << 10
-"""Larger bodies are decoded in a thread, so that one client's does not hold up all others."""
+CONVERTED_AT_ONCE_BYTES: Final = 256 << 10
+"""What is larger is decoded or encoded in a thread, so that one client does not hold up others."""
 
 
 class Backend(Protocol):
@@ -144,7 +144,7 @@ class HttpApi:
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = unquote(request.raw_path.partition("?")[0])
+        path = _path_of(request)
         if path in self._inference:
             if request.method == "POST":
                 return await self._once(request)
@@ -184,7 +184,7 @@ class HttpApi:
                 body = await self._body(request)
                 asked = await self._decode(body, sid)
                 reply = await self._backend.once(asked.call)
-            answer = codec.encode_reply(reply, sid, asked.expectations)
+                answer = await self._encode(reply, sid, asked.expectations)
         except TimeoutError:
             late = DeadlineError()
             return late.code, self._failed(late, sid)
@@ -213,9 +213,17 @@ class HttpApi:
             header_pass=self.settings.header_pass,
             declared_inputs=self._inputs,
         )
-        if len(body) <= DECODED_AT_ONCE_BYTES:
+        if len(body) <= CONVERTED_AT_ONCE_BYTES:
             return decode()
         return await asyncio.get_running_loop().run_in_executor(None, decode)
+
+    async def _encode(
+        self, reply: Reply, sid: str, expectations: Mapping[str, codec.Expectation]
+    ) -> bytes:
+        encode = partial(codec.encode_reply, reply, sid, expectations)
+        if sum(len(output.data) for output in reply.outputs) <= CONVERTED_AT_ONCE_BYTES:
+            return encode()
+        return await asyncio.get_running_loop().run_in_executor(None, encode)
 
     def _failed(self, error: CallError, sid: str) -> web.Response:
         status = error.status
@@ -243,7 +251,10 @@ class HttpApi:
         if path == "/":
             return _redirect(HTTPStatus.FOUND, "/swagger/index.html", method)
         if method == "POST" and path.removesuffix("/") in self._inference:
-            return _redirect(HTTPStatus.TEMPORARY_REDIRECT, path.removesuffix("/"), method)
+            target = path.removesuffix("/")
+            query = request.raw_path.partition("?")[2]
+            location = f"{quote(target)}?{query}" if query else quote(target)
+            return _redirect(HTTPStatus.TEMPORARY_REDIRECT, location, method)
         if path in self._documents and method == "OPTIONS":
             return _preflight()
         if method not in ("GET", "HEAD"):
@@ -251,6 +262,14 @@ class HttpApi:
         if path in self._documents:
             return web.Response(body=self._documents[path], headers=_JSON_UTF8)
         return _other_page(path, method)
+
+
+def _path_of(request: web.BaseRequest) -> str:
+    """Return the decoded path; a whole URL in its place, as for a proxy, is taken as well."""
+    target = request.raw_path
+    if not target.startswith("/"):
+        target = request.rel_url.raw_path
+    return unquote(target.partition("?")[0])
 
 
 def new_sid() -> str:

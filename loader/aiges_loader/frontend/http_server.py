@@ -21,6 +21,11 @@ log = logging.getLogger(__name__)
 
 SERVER_NAME: Final = "aiges-loader"
 BACKLOG: Final = 1024
+MAX_FIELD_BYTES: Final = 64 << 10
+"""Longest request line and longest header field; longer ones get a plain 400."""
+
+MAX_HEADERS: Final = 1000
+
 LINGERING_S: Final = 2.0
 """How long we read on after refusing a body: hanging up at once could take the answer with it."""
 
@@ -124,6 +129,9 @@ class _Connections(web.Server):
             handler_cancellation=True,
             keepalive_timeout=limits.idle_timeout_s or A_WEEK_S,
             lingering_time=LINGERING_S,
+            max_line_size=MAX_FIELD_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
+            max_headers=MAX_HEADERS,
             auto_decompress=False,  # the protocol has no compressed bodies
             access_log=None,
         )

@@ -4,6 +4,8 @@ import re
 from typing import Final
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_PIECE_CHARS: Final = 64 << 10
+"""Replaced at once: the interpreter's lock is held so long, and other threads have to wait."""
 
 
 def decode_replacing(data: bytes) -> str:
@@ -20,4 +22,5 @@ def decode_replacing(data: bytes) -> str:
 
 def replace_surrogates(text: str) -> str:
     """Return `text` with U+FFFD for every surrogate, lone by nature in a Python string."""
-    return _SURROGATE.sub("\ufffd", text)
+    starts = range(0, len(text), _PIECE_CHARS)
+    return "".join(_SURROGATE.sub("\ufffd", text[at : at + _PIECE_CHARS]) for at in starts)

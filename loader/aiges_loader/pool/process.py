@@ -1,9 +1,10 @@
 """One operating-system process: spawned, listened to, ended. Knows nothing of restarts."""
 
 import asyncio
+import logging
 import os
 import signal
-import subprocess
+import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Final
 
 import psutil
 
+from aiges_loader.pool import guard, guarded
 from aiges_loader.pool.worker_log import LineSplitter, printable
 from aiges_wire.handshake import MAX_LINE_BYTES
 
@@ -22,8 +24,14 @@ TAIL_LINES: Final = 64
 KILL_LIMIT_S: Final = 10.0
 """How long a process may take to go after SIGKILL; longer means that the kernel holds it."""
 
+GUARD_LIMIT_S: Final = 3.0
+"""How long a guard may take to kill a tree: usually 10 ms."""
+
 _CHUNK_BYTES: Final = 64 << 10
 _READS_AT_ONCE: Final = 16  # a flooding worker must not keep the loop to itself
+
+
+log = logging.getLogger(__name__)
 
 
 class Stream(Enum):
@@ -54,7 +62,9 @@ class Exit:
 
 
 class WorkerProcess:
-    """A child in a session of its own. Its output is read as it comes, so it never blocks.
+    """A process in a session of its own, under a guard: nothing of its tree outlives it, or us.
+
+    Its output is read as it comes, so it never blocks.
 
     Attributes:
         pid: Of the process that was started (with `bash -c` it may be bash).
@@ -63,27 +73,25 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], on_line: Callable[[Stream, bytes], None]
+        self, child: guarded.GuardedChild, on_line: Callable[[Stream, bytes], None]
     ) -> None:
         """Take over a process just started by `spawn`."""
         self._loop = asyncio.get_running_loop()
-        self._process = process
         self._on_line = on_line
-        self.pid = process.pid
+        self.pid = child.pid
         self.first_line: asyncio.Future[bytes] = self._loop.create_future()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._pipes: dict[Stream, tuple[int, LineSplitter]] = {}
         self._head = b""
-        for stream, pipe in ((Stream.STDOUT, process.stdout), (Stream.STDERR, process.stderr)):
-            assert pipe is not None
-            fd = os.dup(pipe.fileno())
-            pipe.close()
-            os.set_blocking(fd, False)
+        for stream, fd in ((Stream.STDOUT, child.stdout), (Stream.STDERR, child.stderr)):
             self._pipes[stream] = (fd, LineSplitter())
             self._loop.add_reader(fd, self._readable, stream)
-        self._pidfd = os.pidfd_open(self.pid)
-        self._loop.add_reader(self._pidfd, self._ended)
+        self._guard_pid = child.guard_pid
+        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._pidfd = os.pidfd_open(self.pid)  # for the case that the guard is killed
+        self._channel = child.channel
+        self._loop.add_reader(self._channel.fileno(), self._guard_speaks)
 
     @classmethod
     def spawn(
@@ -95,27 +103,20 @@ class WorkerProcess:
         """Start `command`; raise OSError if it cannot be executed.
 
         Args:
-            command: Program and arguments; the program is looked up on our own PATH.
+            command: Program and arguments; the program is looked up on the PATH of `environ`.
             environ: The whole environment of the child.
             on_line: Gets each line of output but the first of stdout, without its end.
         """
-        process = subprocess.Popen(  # noqa: S603 - running the configured command is our purpose
-            command,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        return cls(process, on_line)
+        return cls(guarded.start(command, environ), on_line)
 
     def signal(self, number: signal.Signals) -> None:
-        """Send `number` to the process and to whatever else is left in its group."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        """Send `number` to the process and to whatever else is in its group, until it ends."""
+        if not self.exited.done():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
 
     async def end(self, *, grace_s: float) -> Exit | None:
-        """Leave nothing of the group running: SIGTERM, `grace_s` seconds, then SIGKILL.
+        """Leave nothing of the tree running: SIGTERM, `grace_s` seconds, then SIGKILL.
 
         Returns:
             How the process ended; None if the kernel would not let it go within `KILL_LIMIT_S`.
@@ -123,23 +124,58 @@ class WorkerProcess:
         if grace_s > 0 and not self.exited.done():
             self.signal(signal.SIGTERM)
             await asyncio.wait([self.exited], timeout=grace_s)
-        self.signal(signal.SIGKILL)  # also for children that outlived a worker gone by itself
-        await asyncio.wait([self.exited], timeout=KILL_LIMIT_S)
+        self._hang_up()  # also for children that outlived a worker gone by itself
+        await asyncio.wait([self._gone], timeout=GUARD_LIMIT_S)
+        if not self._gone.done():  # a stopped guard does nothing; killed, it is dealt with
+            os.kill(self._guard_pid, signal.SIGKILL)
+            await asyncio.wait([self._gone], timeout=KILL_LIMIT_S)
         self._close()
         return self.exited.result() if self.exited.done() else None
 
-    def _ended(self) -> None:
-        """The pidfd is readable: reap, and take what the process wrote last."""
-        status = self._process.poll()
-        if status is None:
+    def _hang_up(self) -> None:
+        """Tell the guard to kill what is left and to end."""
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+
+    def _guard_speaks(self) -> None:
+        """Hear how the worker ended, or that nothing is left of it."""
+        try:
+            message = self._channel.recv(guard.MESSAGE.size)
+        except BlockingIOError:
             return
+        except OSError:
+            message = b""
+        if message:
+            _, status, _ = guard.MESSAGE.unpack(message)
+            self._ended(Exit(status))
+            self._hang_up()
+            return
+        self._loop.remove_reader(self._channel.fileno())
+        if self.exited.done():
+            self._gone.set_result(None)
+        else:
+            self._guard_killed()
+
+    def _guard_killed(self) -> None:
+        """Kill the worker ourselves; the nursery does it for whatever else there was."""
+        log.error("guard killed pid=%d worker_pid=%d", self._guard_pid, self.pid)
+        with suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
+        self._loop.add_reader(self._pidfd, self._ended_unguarded)
+
+    def _ended_unguarded(self) -> None:
         self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
+        self._ended(Exit(-signal.SIGKILL))
+        self._gone.set_result(None)
+
+    def _ended(self, how: Exit) -> None:
+        """Take what the process wrote last, and say so."""
         for stream in list(self._pipes):
             self._readable(stream)
         if not self.first_line.done():
             self._first_line_is(self._head)  # stdout may still be open in a child of the worker
-        self.exited.set_result(Exit(status))
+        self.exited.set_result(how)
 
     def _readable(self, stream: Stream) -> None:
         fd, splitter = self._pipes[stream]
@@ -182,6 +218,12 @@ class WorkerProcess:
             self._first_line_is(self._head)
 
     def _close(self) -> None:
+        if self._channel.fileno() < 0:
+            return
+        for fd in (self._pidfd, self._channel.fileno()):
+            self._loop.remove_reader(fd)
+        self._channel.close()
+        os.close(self._pidfd)
         for stream in list(self._pipes):
             _, splitter = self._pipes[stream]
             self._lines(stream, splitter.finish())

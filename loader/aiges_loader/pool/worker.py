@@ -16,6 +16,7 @@ from aiges_loader.pool.lifecycle import COMING, Event, State, advance
 from aiges_loader.pool.process import Stream, WorkerProcess, resident_bytes
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
 from aiges_loader.pool.waiting import first_of
+from aiges_loader.pool.worker_link import LinkError, WorkerLink, new_link
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
 from aiges_loader.pool.worker_spec import Cause, Death, WorkerSpec
 from aiges_wire import handshake
@@ -239,9 +240,11 @@ class Worker:
         self._move(Event.START)
         self._started_at = self.since
         try:
-            process = self._spawn()
-        except OSError as error:
-            self._died(f"cannot run {self._spec.command[0]}: {error.strerror}")
+            link = new_link(self._spec.socket_dir, auto_mtls=self._spec.auto_mtls)
+            process = self._spawn(link)
+        except (OSError, LinkError) as error:
+            reason = f"{error.strerror}" if isinstance(error, OSError) else str(error)
+            self._died(f"cannot run {self._spec.command[0]}: {reason}")
             self._move(Event.EXITED)
             return
         self.pid = process.pid
@@ -249,7 +252,7 @@ class Worker:
         log.info("worker started worker=%d pid=%d", self.number, process.pid)
         reason = ""
         try:
-            reason = await self._life(process)
+            reason = await self._life(process, link)
         except WorkerStartError as error:
             reason = str(error)
         except _StopAskedError:
@@ -273,21 +276,21 @@ class Worker:
             )
         self._move(Event.EXITED)
 
-    def _spawn(self) -> WorkerProcess:
+    def _spawn(self, link: WorkerLink) -> WorkerProcess:
         readers = {stream: LogReader() for stream in Stream}
 
         def on_line(stream: Stream, line: bytes) -> None:
             self._log_line(readers[stream], stream, line)
 
         environ = self._spec.handshake_environ(OFFERED_VERSIONS, stop_grace_s=FINI_LIMIT_S)
-        return WorkerProcess.spawn(self._spec.command, environ, on_line)
+        return WorkerProcess.spawn(self._spec.command, {**environ, **link.environ}, on_line)
 
-    async def _life(self, process: WorkerProcess) -> str:
+    async def _life(self, process: WorkerProcess, link: WorkerLink) -> str:
         """Start, serve, drain; return why the process must end if it does not by itself."""
         spec = self._spec
         try:
             async with asyncio.timeout(spec.start_timeout_s):
-                shaken = await self._race(process, self._shake_hands(process))
+                shaken = await self._race(process, self._shake_hands(process, link))
         except TimeoutError:
             raise WorkerStartError(
                 f"no handshake line within {spec.start_timeout_s:g} s (startTimeout)"
@@ -306,7 +309,7 @@ class Worker:
             for line in splitter.feed(data):
                 self._log_line(reader, stream, line)
 
-        async with WorkerClient(shaken, on_output) as client:
+        async with link.open(shaken) as reachable, WorkerClient(reachable, on_output) as client:
             await self._initialise(process, client)
             self._client = client
             self._ready_since = time.monotonic()
@@ -319,7 +322,7 @@ class Worker:
             finally:
                 self._client = None
 
-    async def _shake_hands(self, process: WorkerProcess) -> handshake.Handshake:
+    async def _shake_hands(self, process: WorkerProcess, link: WorkerLink) -> handshake.Handshake:
         line = await process.first_line
         if not line:
             # It has closed its stdout; a moment later it has usually ended, which says more.
@@ -328,9 +331,16 @@ class Worker:
                 raise _ExitedError
             raise WorkerStartError("closed its stdout without a handshake line")
         try:
-            return handshake.decode(line, offered=OFFERED_VERSIONS)
+            shaken = handshake.decode(line, offered=OFFERED_VERSIONS)
+            await link.check(shaken)
         except handshake.HandshakeError as error:
             raise WorkerStartError(f"no handshake: {error}") from None
+        except LinkError as error:
+            await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
+            if process.exited.done():
+                raise _ExitedError from None
+            raise WorkerStartError(str(error)) from None
+        return shaken
 
     async def _initialise(self, process: WorkerProcess, client: WorkerClient) -> None:
         """Reach the worker, start its wrapper, ask what it is."""

@@ -31,6 +31,7 @@ class WorkerSpec:
         drain_timeout_s: For the calls it has, when it is asked to stop.
         hang: When it counts as hung.
         wear: When it is replaced by a fresh one.
+        auto_mtls: The connection is by TLS, with certificates made for each start.
     """
 
     command: tuple[str, ...]
@@ -44,6 +45,7 @@ class WorkerSpec:
     drain_timeout_s: float
     hang: HangPolicy
     wear: WearPolicy
+    auto_mtls: bool = False
 
     def handshake_environ(self, versions: Iterable[int], *, stop_grace_s: float) -> dict[str, str]:
         """Return the environment of a new process, with our side of the handshake in it.

@@ -140,7 +140,7 @@ class WrapperHost:
             # Wrappers that only answer by callback leave the other method empty.
             if returned is None and self._exec_async:
                 name = "wrapperOnceExecAsync"
-                status = convert.status_of(self._exec_async(tag, params, inputs))
+                status = convert.taken(self._exec_async(tag, params, inputs))
                 return self._error(tag, status) if status else None
             if not self._exec:
                 raise convert.NoAnswerError("is not defined")  # noqa: TRY301
@@ -160,7 +160,7 @@ class WrapperHost:
     def _error_text(self, code: int) -> str:
         try:
             text = self._wrapper.wrapperError(code)
-        except Exception as error:  # a wrapper without texts still has its code
+        except BaseException as error:  # a wrapper without texts still has its code
             log.warning("wrapperError(%d) raised: %s", code, _summary("wrapperError", error))
             text = ""
         return str(text) if text else f"wrapper error {code}"

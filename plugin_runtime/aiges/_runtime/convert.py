@@ -1,6 +1,6 @@
 """Protobuf messages to and from what wrappers see. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from aiges.dto import DataListCls, DataListNode, Response, ResponseData
@@ -55,8 +55,19 @@ def error_code(response: object) -> int:
     return int(code)
 
 
+def taken(returned: object) -> int:
+    """Read what wrapperOnceExecAsync returns: 0 if it took the call, else the wrapper's own code.
+
+    Raises:
+        NoAnswerError: No number that the wire can carry.
+    """
+    if isinstance(returned, int) and returned in _INT32:
+        return int(returned)
+    raise NoAnswerError(f"returned {_kind(returned)}, expected 0 once it has taken the call")
+
+
 def status_of(returned: object) -> int:
-    """Read what wrapperInit and wrapperOnceExecAsync return: 0 is success.
+    """Read what wrapperInit returns: 0 is success.
 
     None counts as a failure, as it does for the original; False is 0.
     """
@@ -82,13 +93,15 @@ def _item(item: object) -> pb.ResponseData:
     key = _text(item.key)
     data = _bytes(key, item.data)
     desc = getattr(item, "desc", None) or {}
+    if not isinstance(desc, Mapping):
+        raise NoAnswerError(f"returned {_kind(desc)} as desc of item {key!r}, expected a dict")
     return pb.ResponseData(
         key=key,
         data=data,
         len=len(data),
         type=_number(key, "type", item.type),
         status=_number(key, "status", item.status),
-        desc={str(name): str(value) for name, value in desc.items()},
+        desc={_text(str(name)): _text(str(value)) for name, value in desc.items()},
     )
 
 
@@ -117,4 +130,7 @@ def _number(key: str, what: str, value: object) -> int:
 
 
 def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -22,7 +22,7 @@ class CannotListenError(OSError):
 
 
 class Server(Protocol):
-    """The part of a gRPC server that gives it an address."""
+    """The part of a gRPC server that gives it an address; a TLS door has it as well."""
 
     def add_insecure_port(self, address: str) -> int:
         """Bind and return the port; raise RuntimeError if that fails."""
@@ -59,7 +59,7 @@ def listen(server: Server, wishes: HostWishes, *, tcp: bool) -> Listener:
 def _unix(server: Server, wishes: HostWishes) -> Listener:
     name = f"worker-{os.getpid()}-{secrets.token_hex(4)}.sock"
     if wishes.socket_dir is None:
-        folder = _private_folder(name)
+        folder = private_folder(name)
         leftovers: tuple[Path, ...] = (folder,)
     else:
         folder = wishes.socket_dir
@@ -77,9 +77,12 @@ def _unix(server: Server, wishes: HostWishes) -> Listener:
     return listener
 
 
-def _private_folder(name: str) -> Path:
-    """Make a folder of mode 0700 under TMPDIR, or under /tmp where TMPDIR is too long a path."""
-    folder = Path(tempfile.mkdtemp(prefix="aiges-"))
+def private_folder(name: str, parent: Path | None = None) -> Path:
+    """Make a folder of mode 0700 for a socket called `name`.
+
+    It is made in `parent`, or in TMPDIR without one, or in /tmp where that is too long a path.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="aiges-", dir=parent))
     if len(os.fsencode(folder / name)) > MAX_PATH_BYTES:
         folder.rmdir()
         folder = Path(tempfile.mkdtemp(prefix="aiges-", dir=_SHORT_FOLDER))

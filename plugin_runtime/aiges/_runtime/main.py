@@ -9,13 +9,17 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Final
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
 
 from aiges._runtime import environment, host_watch, listening
 from aiges._runtime.hclog import HclogFormatter
 from aiges._runtime.stdio import Output
 from aiges_wire import handshake
 from aiges_wire.worker_env import DUMP_SIGNAL
+
+if TYPE_CHECKING:
+    from aiges._runtime.tls_door import TlsDoor
 
 APP_VERSIONS: Final = (1,)
 """The application protocol versions that this worker speaks."""
@@ -39,11 +43,16 @@ def run(arguments: Sequence[str]) -> int:
         wishes = environment.take(os.environ)
     except environment.BadEnvironmentError as error:
         return _init_failed(str(error))
-    if wishes.client_cert:
-        # Never in the clear where TLS was asked for.
-        return _init_failed(
-            f"{handshake.ENV_CLIENT_CERT} asks for AutoMTLS, which is not built yet"
-        )
+    door = None
+    if wishes.client_cert:  # never in the clear where TLS was asked for
+        # Imported here: a worker without TLS needs neither the module nor what it imports.
+        from aiges._runtime.tls_door import TlsDoor  # noqa: PLC0415
+        from aiges_wire.tls import TlsError  # noqa: PLC0415
+
+        try:
+            door = TlsDoor(wishes.client_cert)
+        except TlsError as error:
+            return _init_failed(f"{handshake.ENV_CLIENT_CERT}: {error}")
     output = Output(drained=wishes.drained_stdout)
     _log_as_hclog()
     faulthandler.enable()  # a crash in C code leaves its stacks on stderr
@@ -54,13 +63,15 @@ def run(arguments: Sequence[str]) -> int:
     if options.processes_asked:
         log.warning("-c and -w have no effect: set [pool] workers in aiges.toml instead")
     try:
-        asyncio.run(_serve(wishes, output, tcp=options.tcp))
+        asyncio.run(_serve(wishes, output, door, tcp=options.tcp))
     except listening.CannotListenError as error:
         return _init_failed(str(error))
     return 0
 
 
-async def _serve(wishes: environment.HostWishes, output: Output, *, tcp: bool) -> None:
+async def _serve(
+    wishes: environment.HostWishes, output: Output, door: "TlsDoor | None", *, tcp: bool
+) -> None:
     # Imported only now: everything above answers without waiting for grpc.
     import grpc  # noqa: PLC0415
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: PLC0415
@@ -100,12 +111,19 @@ async def _serve(wishes: environment.HostWishes, output: Output, *, tcp: bool) -
         service.ControllerService(stop), server
     )
     grpc_broker_pb2_grpc.add_GRPCBrokerServicer_to_server(service.BrokerService(stop), server)
-    listener = listening.listen(server, wishes, tcp=tcp)
-    try:
+    if door is None:
+        listener = listening.listen(server, wishes, tcp=tcp)
+    else:
+        listener = door.listen(server, wishes, tcp=tcp)
+    async with AsyncExitStack() as leaving:
+        leaving.callback(listener.remove)
         await server.start()
+        if door is not None:
+            await leaving.enter_async_context(door.opened())
         version = handshake.choose_version(APP_VERSIONS, wishes.versions)
+        certificate = door.certificate if door is not None else b""
         line = handshake.encode(
-            handshake.Handshake(version, listener.network, listener.address),
+            handshake.Handshake(version, listener.network, listener.address, certificate),
             multiplex_asked=wishes.multiplex_asked,
         )
         host_watch.watch(output.watched, lambda: _leave_at_once(listener))
@@ -120,8 +138,6 @@ async def _serve(wishes: environment.HostWishes, output: Output, *, tcp: bool) -
             await asyncio.sleep(LAST_STREAMS_S)
             _leave_at_once(listener)  # nothing can end their threads; ending their RPCs is noise
         await server.stop(LAST_STREAMS_S)
-    finally:
-        listener.remove()
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -151,6 +151,10 @@ def sink(host: WrapperHost, results: Results) -> Any:  # noqa: ANN401
         except convert.NoAnswerError as error:
             log.error("callback %s", error)  # noqa: TRY400 - it says all there is to say
             message = convert.failure(tag, Code.EXEC_FAILED, f"callback {error}")
+        except Exception as error:  # whatever it is made of: the client waits for an answer
+            log.exception("callback cannot send what it was given")
+            text = f"callback: {type(error).__name__}: {error}"
+            message = convert.failure(tag, Code.EXEC_FAILED, text)
         results.put_from_thread(message)
         return 0
 

@@ -133,7 +133,7 @@ host = "0.0.0.0"
 port = 5090
 [aiges]
 gesMock = false
-sessMode = true
+sessMode = false
 numaNode = 0
 realTimeRlt = false
 usrCfg = ""
@@ -182,7 +182,6 @@ strategy = 2
     assert config.warnings == ()
     assert [note.split(": ", 2)[1] for note in said(config.notes)] == [
         "[aiges] gesMock",
-        "[aiges] sessMode",
         "[aiges] numaNode",
         "[aiges] realTimeRlt",
         "[aiges] sub",
@@ -572,6 +571,7 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
         ("[pool]\nenv = {A = '1'}", "[pool] env: has no effect yet"),
         ("[http]\nprocesses = 2", "[http] processes: has no effect yet"),
         ("[batch]\nmaxSize = 8", "[batch] maxSize: has no effect yet"),
+        ("[aiges]\nsessMode = true", "[aiges] sessMode: has no effect: WebSocket is not built yet"),
         ("[aiges]\nhttpRetry = 3", "[aiges] httpRetry: has no effect: payload data is not"),
         ("[aiges]\nstorageData = true", "[aiges] storageData: has no effect: payloads are not"),
         ("[lbv2]\nable = 1", "[lbv2] able: has no effect: load is not reported"),

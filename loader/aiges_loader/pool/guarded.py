@@ -1,0 +1,150 @@
+"""Our side of nursery.py: one nursery for this process, asked to start workers under guards."""
+
+import atexit
+import errno
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from aiges_loader.pool import guard, nursery
+
+ANSWER_LIMIT_S: Final = 5.0
+"""How long a start may take until the command is executed: usually 4 ms."""
+
+CLOSE_LIMIT_S: Final = 1.0
+"""How long a nursery without workers may take to end: usually 1 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedChild:
+    """A process just started, and the guard that is its parent.
+
+    Attributes:
+        pid: Of the process. It means nobody else until `channel` is shut down for writing.
+        guard_pid: Of its guard.
+        channel: To the guard, of sequenced packets: brings one `guard.EXITED`, then the end, when
+            nothing of the tree is left. Shutting it down for writing, or our death, kills the tree.
+        stdout: What to read from, not blocking.
+        stderr: The same.
+    """
+
+    pid: int
+    guard_pid: int
+    channel: socket.socket
+    stdout: int
+    stderr: int
+
+
+class RunningNursery:
+    """A running nursery.py. It ends with this process, however this ends."""
+
+    def __init__(self) -> None:
+        """Start it, which takes it 25 ms, and do not wait for it."""
+        self._control, theirs = socket.socketpair()
+        self._control.settimeout(ANSWER_LIMIT_S)
+        with theirs:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, *nursery.COMMAND],
+                os.environ,
+                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
+            )
+
+    def order(self, count: int, items: Sequence[str], fds: Sequence[int]) -> None:
+        """Send one order, as `nursery.REQUEST` describes it.
+
+        Raises:
+            ConnectionError: The nursery is gone.
+            TimeoutError: It does not listen.
+        """
+        body = b"".join(os.fsencode(item) + b"\0" for item in items)
+        socket.send_fds(self._control, [nursery.REQUEST.pack(len(body), count)], fds)
+        self._control.sendall(body)
+
+    def close(self) -> None:
+        """End it, and wait until it has ended."""
+        self._control.close()
+        with suppress(ProcessLookupError, ChildProcessError):  # something reaps our children
+            pidfd = os.pidfd_open(self._pid)
+            if not select.select([pidfd], [], [], CLOSE_LIMIT_S)[0]:
+                # Its guards go on without it until the kernel lets their workers go.
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.close(pidfd)
+            os.waitpid(self._pid, 0)
+
+
+class _Current:
+    """The nursery of this process."""
+
+    nursery: RunningNursery | None = None
+
+
+def prepare() -> None:
+    """Start the nursery now, so that the first worker does not wait for it."""
+    if _Current.nursery is None:
+        _Current.nursery = RunningNursery()
+
+
+@atexit.register
+def close() -> None:
+    """End the nursery, if there is one; the next start of a process makes another."""
+    if _Current.nursery is not None:
+        _Current.nursery.close()
+        _Current.nursery = None
+
+
+def start(command: Sequence[str], environ: Mapping[str, str]) -> GuardedChild:
+    """Execute `command` under a guard, in a session of its own; raise OSError if that fails.
+
+    Args:
+        command: Program and arguments; the program is looked up on the PATH of `environ`.
+        environ: The whole environment of the child.
+    """
+    variables = [f"{name}={value}" for name, value in environ.items()]
+    items = [os.getcwd(), *command, *variables]
+    if any("\0" in item for item in items):
+        raise OSError(errno.EINVAL, "NUL in the command or its environment")
+    try:
+        return _start(len(command), items)
+    except ConnectionError:
+        close()  # somebody killed the nursery; its guards do not need it
+    except TimeoutError:
+        close()
+        raise
+    return _start(len(command), items)
+
+
+def _start(count: int, items: Sequence[str]) -> GuardedChild:
+    prepare()
+    assert _Current.nursery is not None
+    with ExitStack() as undo, ExitStack() as lent:
+        channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        undo.callback(channel.close)
+        lent.callback(theirs.close)
+        outputs, lent_outputs = [], []
+        for _ in ("stdout", "stderr"):
+            reads, writes = os.pipe2(os.O_CLOEXEC)
+            undo.callback(os.close, reads)
+            lent.callback(os.close, writes)
+            outputs.append(reads)
+            lent_outputs.append(writes)
+        _Current.nursery.order(count, items, [theirs.fileno(), *lent_outputs])
+        lent.close()  # so that we notice if the guard ends
+        channel.settimeout(ANSWER_LIMIT_S)
+        answer = channel.recv(guard.MESSAGE.size)
+        if not answer:
+            raise ConnectionResetError(errno.ECONNRESET, "the guard ended before it started")
+        kind, first, guard_pid = guard.MESSAGE.unpack(answer)
+        if kind == guard.REFUSED:
+            raise OSError(first, os.strerror(first), items[1])
+        channel.setblocking(False)
+        for fd in outputs:
+            os.set_blocking(fd, False)
+        undo.pop_all()
+    return GuardedChild(first, guard_pid, channel, *outputs)

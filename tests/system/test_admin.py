@@ -1,0 +1,256 @@
+"""The admin surface of a running service: over HTTP, and by the sub-commands."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from support.service import LIMIT_S, ROOT, SOURCES, Answer, Service, config_text
+from support.waiting import dies_within
+
+ECHO = (ROOT / "wrappers" / "echo" / "wrapper.py").read_text()
+TOKEN = "open-sesame"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "wrapper.py").write_text(ECHO)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("admin")
+    (folder / "wrapper.py").write_text(ECHO)
+    with Service(folder, pool={"workers": 2}).ready() as service:
+        service.wait_for("worker ready worker=1")
+        service.wait_for("worker ready worker=2")
+        yield service
+
+
+def ask(
+    service: Service, method: str, path: str, token: str = "", origin: str | None = None
+) -> Answer:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if origin is not None:
+        headers["Origin"] = origin
+    client = http.client.HTTPConnection("127.0.0.1", service.admin_port, timeout=LIMIT_S)
+    try:
+        client.request(method, path, headers=headers)
+        answer = client.getresponse()
+        return Answer(answer.status, dict(answer.getheaders()), answer.read())
+    finally:
+        client.close()
+
+
+def command(service: Service, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {n: v for n, v in os.environ.items() if not n.startswith("AIGES_")}
+    admin = f"http://127.0.0.1:{service.admin_port}"
+    return subprocess.run(
+        [sys.executable, "-m", "aiges_loader", *arguments, "--admin", admin],
+        env={**kept, "PYTHONPATH": SOURCES, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def metrics_of(service: Service) -> dict[str, dict[tuple[str, ...], float]]:
+    text = ask(service, "GET", "/metrics").body.decode()
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    return found
+
+
+def test_status_tells_of_the_service_and_of_each_worker(shared: Service) -> None:
+    assert shared.once().code == 0
+    status = ask(shared, "GET", "/status").json
+    assert (status["service"], status["state"]) == ("svcName", "ready")
+    assert status["pid"] == shared.process.pid
+    assert (status["workers_ready"], status["workers_planned"]) == (2, 2)
+    assert status["licences"] == {"taken": 0, "limit": 64}
+    assert [worker["number"] for worker in status["workers"]] == [1, 2]
+    assert sum(worker["served"] for worker in status["workers"]) >= 1
+    for worker in status["workers"]:
+        command_line = " ".join(psutil.Process(worker["pid"]).cmdline())
+        assert "aiges.serve" in command_line
+        assert not command_line.startswith("bash")
+        assert worker["state"] == "ready"
+        assert worker["rss_bytes"] > 10 << 20
+        assert worker["cpu_seconds"] > 0
+        assert worker["time_to_ready_seconds"] > 0
+        assert worker["last_exit"] is None
+
+
+def test_the_pid_is_the_workers_though_a_shell_stands_before_it(folder: Path) -> None:
+    python = f"true && {sys.executable} -m aiges.serve; true"
+    with Service(folder, aiges={"pythonPluginCmd": python}).ready() as service:
+        (worker,) = ask(service, "GET", "/status").json["workers"]
+        assert psutil.Process(worker["pid"]).cmdline()[1:] == ["-m", "aiges.serve"]
+
+
+def test_metrics_follow_prometheus_conventions_and_count(shared: Service) -> None:
+    before = metrics_of(shared)["aiges_requests_total"].get(("0",), 0.0)
+    for _ in range(3):
+        shared.once()
+    shared.ask("POST", "/v1/svcName", b"{")
+    found = metrics_of(shared)
+    assert found["aiges_requests_total"]["0",] == before + 3
+    assert found["aiges_requests_total"]["10000",] >= 1
+    total = sum(found["aiges_requests_total"].values())
+    assert found["aiges_request_duration_seconds_count"] == {(): total}
+    assert found["aiges_request_duration_seconds_bucket"]["+Inf",] == total
+    assert found["aiges_requests_in_flight"] == {(): 0.0}
+    assert found["aiges_licences_limit"] == {(): 64.0}
+    assert found["aiges_workers"]["ready",] == 2
+    assert set(found["aiges_worker_resident_memory_bytes"]) == {("1",), ("2",)}
+    assert "text/plain" in ask(shared, "GET", "/metrics").headers["Content-Type"]
+
+
+def test_probes_answer_here_as_well(shared: Service) -> None:
+    assert ask(shared, "GET", "/livez").status == 200
+    assert ask(shared, "GET", "/readyz").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/drain", 405),
+        ("POST", "/status", 405),
+        ("POST", "/workers/9/restart", 404),
+        ("POST", "/workers/x/restart", 404),
+    ],
+)
+def test_what_is_not_there_is_a_json_error(
+    method: str, path: str, status: int, shared: Service
+) -> None:
+    answer = ask(shared, method, path)
+    assert answer.status == status
+    assert answer.json["error"]
+
+
+def test_a_page_of_another_site_may_not_act(shared: Service) -> None:
+    assert ask(shared, "POST", "/drain", origin="http://evil.test").status == 403
+    assert ask(shared, "GET", "/status").json["state"] == "ready"
+
+
+def test_a_restart_brings_a_new_process_and_counts_as_no_crash(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        (before,) = ask(service, "GET", "/status").json["workers"]
+        codes: list[int] = []
+        over = threading.Event()
+
+        def call_all_the_time() -> None:
+            while not over.is_set():
+                codes.append(service.once().code)
+
+        client = threading.Thread(target=call_all_the_time)
+        client.start()
+        assert ask(service, "POST", "/workers/1/restart").json == {"restarted": 1}
+        over.set()
+        client.join()
+        service.wait_for(r"worker stopped worker=1 .*")
+        (after,) = ask(service, "GET", "/status").json["workers"]
+        assert after["pid"] != before["pid"]
+        assert after["restarts"] == 0
+        assert set(codes) == {0}
+        assert dies_within(before["pid"], 5.0)
+
+
+def test_the_last_exit_is_a_report(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        pid = service.worker_pid()
+        os.kill(pid, signal.SIGKILL)
+        service.wait_for("worker died")
+        assert service.once().code == 0
+        (worker,) = ask(service, "GET", "/status").json["workers"]
+        assert worker["restarts"] == 1
+        assert worker["last_exit"]["signal"] == "SIGKILL"
+        assert worker["last_exit"]["was_ready"] is True
+        assert metrics_of(service)["aiges_worker_restarts_total"]
+
+
+def test_reload_says_how_it_went(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        (folder / "aiges.toml").write_text(config_text(pool={"workers": 2}))
+        assert ask(service, "POST", "/reload").json == {"reloaded": True, "problems": []}
+        service.wait_for("worker ready worker=2")
+        (folder / "aiges.toml").write_text(config_text(pool={"workers": 0}))
+        answer = ask(service, "POST", "/reload")
+        assert answer.status == 422
+        assert "[pool] workers: expected" in answer.json["problems"][0]
+        assert ask(service, "GET", "/status").json["workers_planned"] == 2
+
+
+def test_drain_ends_the_service_like_sigterm(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        assert ask(service, "POST", "/drain").status == 202
+        assert service.wait() == 0
+
+
+def test_with_a_token_nobody_else_is_answered(folder: Path) -> None:
+    with Service(folder, admin={"token": TOKEN}).ready() as service:
+        for token in ("", "wrong", TOKEN + "x"):
+            answer = ask(service, "GET", "/status", token)
+            assert answer.status == 401
+            assert answer.json["error"]
+            assert ask(service, "POST", "/drain", token).status == 401
+        assert ask(service, "GET", "/status", TOKEN).status == 200
+        assert ask(service, "GET", "/livez").status == 200
+        assert command(service, "status").returncode == 1
+        assert command(service, "status", "--token", TOKEN).returncode == 0
+        assert command(service, "status", AIGES_ADMIN_TOKEN=TOKEN).returncode == 0
+
+
+def test_a_busy_admin_port_ends_only_a_start_that_asked_for_it(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        with Service(folder, admin={"listen": f"127.0.0.1:{port}"}) as service:
+            assert service.wait() == 1
+            assert f"cannot listen on 127.0.0.1:{port} for admin" in service.log[-1]
+
+
+def test_it_can_be_switched_off(folder: Path) -> None:
+    with Service(folder, admin={"listen": ""}).ready() as service:
+        assert service.admin_port == 0
+        assert service.once().code == 0
+
+
+def test_status_for_people_and_for_machines(shared: Service) -> None:
+    for_people = command(shared, "status", COLUMNS="100")
+    assert for_people.returncode == 0, for_people.stderr
+    assert "svcName" in for_people.stdout
+    assert len(re.findall(r"\bready\b", for_people.stdout)) >= 3
+    assert max(len(line) for line in for_people.stdout.splitlines()) <= 100
+    value: Any = json.loads(command(shared, "status", "--json").stdout)
+    assert [worker["number"] for worker in value["workers"]] == [1, 2]
+
+
+def test_the_commands_act(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        pid = service.worker_pid()
+        assert "worker 1 restarted" in command(service, "restart", "1").stdout
+        assert service.worker_pid() != pid
+        assert command(service, "restart", "7").returncode == 1
+        assert "reloaded" in command(service, "reload").stdout
+        assert "draining" in command(service, "drain").stdout
+        assert service.wait() == 0
+        done = command(service, "status")
+        assert done.returncode == 1
+        assert "--admin" in done.stderr
