@@ -20,6 +20,7 @@ from aiges_loader.frontend.http_server import HttpLimits, HttpServer
 from aiges_loader.frontend.listening import ListenError, bind, own_address
 from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.pool.hang import HangPolicy
+from aiges_loader.pool.placement import Placements
 from aiges_loader.pool.pool import Pool, PoolPlan
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.socket_dir import socket_dir
@@ -205,10 +206,11 @@ async def _report_health(pool: Pool, grpc_api: GrpcApi) -> None:
 def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
     """Say what the pool is to be; its workers' sockets go to `folder`."""
     settings = config.pool
+    share = settings.placement
     command = config.aiges.python_plugin_cmd
     spec = WorkerSpec(
         command=("bash", "-c", command),
-        environ=worker_environ(command, os.environ),
+        environ=worker_environ(command, {**os.environ, **share.environ}),
         socket_dir=folder,
         service=config.service.name,
         wrapper_config=config.wrapper,
@@ -219,6 +221,7 @@ def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         auto_mtls=settings.auto_mtls,
         hang=HangPolicy(settings.heartbeat_s, settings.hang_timeout_s),
         wear=WearPolicy(settings.max_requests, settings.max_rss_bytes, settings.max_age_s),
+        placements=Placements(share.gpus, share.cpus, share.nice, share.limits),
     )
     policy = RestartPolicy(
         max_restarts=settings.max_restarts,

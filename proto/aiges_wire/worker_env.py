@@ -6,6 +6,12 @@ A worker started by anybody else finds none of them and uses its defaults.
 import signal
 from typing import Final
 
+NUMBER: Final = "AIGES_WORKER_NUMBER"
+"""Which of the service's workers it is, from 1; wrappers may pick a port or a device by it."""
+
+GPUS: Final = "CUDA_VISIBLE_DEVICES"
+"""The GPUs that a worker gets, where the supervisor deals them out; CUDA's own name."""
+
 CONCURRENCY: Final = "AIGES_WORKER_CONCURRENCY"
 """How many calls run in user code at once: a decimal number, at least 1."""
 

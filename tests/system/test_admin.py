@@ -254,3 +254,35 @@ def test_the_commands_act(folder: Path) -> None:
         done = command(service, "status")
         assert done.returncode == 1
         assert "--admin" in done.stderr
+
+
+def test_each_worker_gets_its_share_of_the_machine_and_a_reload_deals_anew(folder: Path) -> None:
+    allowed = sorted(os.sched_getaffinity(0))
+    every = ",".join(map(str, allowed))
+    pool = {"workers": 2, "gpus": ["0", "1,2"], "cpus": [str(allowed[0]), every]}
+    overrides = {"AIGES__POOL__ENV": "{ OMP_NUM_THREADS = 1 }", "AIGES__POOL__NICE": "2"}
+    with Service(folder, pool=pool, env=overrides).ready() as service:
+        service.wait_for("worker ready worker=1")
+        service.wait_for("worker ready worker=2")
+        first, second = ask(service, "GET", "/status").json["workers"]
+        assert (first["gpus"], first["cpus"]) == ("0", allowed[:1])
+        assert (second["gpus"], second["cpus"]) == ("1,2", allowed)
+        for worker in (first, second):
+            process = psutil.Process(worker["pid"])
+            environ = process.environ()
+            assert environ["AIGES_WORKER_NUMBER"] == str(worker["number"])
+            assert environ["CUDA_VISIBLE_DEVICES"] == worker["gpus"]
+            assert environ["OMP_NUM_THREADS"] == "1"
+            assert process.cpu_affinity() == worker["cpus"]
+            assert process.nice() == os.nice(0) + 2
+        (folder / "aiges.toml").write_text(config_text(pool={"workers": 1, "gpus": ["7"]}))
+        assert ask(service, "POST", "/reload").status == 200
+        pids = [worker["pid"] for worker in ask(service, "GET", "/status").json["workers"]]
+        assert psutil.Process(pids[-1]).environ()["CUDA_VISIBLE_DEVICES"] == "7"
+
+
+def test_what_the_machine_refuses_a_worker_is_named_by_its_key(folder: Path) -> None:
+    overrides = {"AIGES__POOL__RLIMITS": "{ nofile = 1000000000000 }"}
+    with Service(folder, env=overrides) as service:
+        assert service.wait() == 1
+        assert "[pool] rlimits, nofile: Operation not permitted" in "\n".join(service.log)

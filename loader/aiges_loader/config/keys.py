@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
+from types import MappingProxyType
 
 
 class Kind(Enum):
-    """What a value must be. `ANY` is not looked at."""
+    """What a value must be.
+
+    Items of a LIST and values of a TABLE are texts or whole numbers. `ANY` is not looked at.
+    """
 
     INTEGER = auto()
     NUMBER = auto()
     TEXT = auto()
     SWITCH = auto()
+    LIST = auto()
+    TABLE = auto()
     ANY = auto()
 
 
@@ -207,7 +213,11 @@ _POOL = (
     _integer("pool", "maxRssMb", 0),
     _seconds("pool", "maxAge", 0.0),
     _switch("pool", "retryOnCrash", default=False),
-    *_planned("pool", gpus=[], cpus=[], nice=0, env={}, rlimits={}),
+    Key("pool", "gpus", Kind.LIST, ()),
+    Key("pool", "cpus", Kind.LIST, ()),
+    _integer("pool", "nice", 0, low=-20, high=19),
+    Key("pool", "env", Kind.TABLE, MappingProxyType({})),
+    Key("pool", "rlimits", Kind.TABLE, MappingProxyType({})),
 )
 
 _HTTP = (

@@ -12,6 +12,7 @@ from aiges_loader.config.findings import ConfigError, Finding
 from aiges_loader.config.keys import DEFAULT_COMMAND, KEYS, SERVICE
 from aiges_loader.config.machine import usable_cpus
 from aiges_loader.config.overrides import apply_overrides
+from aiges_loader.config.placement import placement
 from aiges_loader.config.plugin_settings import from_user_file, from_wrapper_section
 from aiges_loader.config.settings import Settings, shown
 from aiges_loader.config.survey import survey
@@ -68,7 +69,7 @@ def load(
         aiges=_aiges(settings, working_directory),
         wrapper=_wrapper(settings, working_directory),
         limits=_limits(settings),
-        pool=_pool(settings, cpus=usable_cpus(process.numa_cpus)),
+        pool=_pool(settings, within=process.numa_cpus),
         http=_http(settings),
         admin=_admin(settings),
         websocket=_websocket(settings),
@@ -181,7 +182,9 @@ def _limits(settings: Settings) -> LimitsConfig:
     )
 
 
-def _pool(settings: Settings, *, cpus: int) -> PoolConfig:
+def _pool(settings: Settings, *, within: frozenset[int] | None) -> PoolConfig:
+    share = placement(settings)
+    cpus = min(usable_cpus(cpus) for cpus in share.cpus or (within,))
     backoff_min_s = settings.number("pool", "backoffMin")
     backoff_max_s = settings.number("pool", "backoffMax")
     if backoff_max_s < backoff_min_s:
@@ -210,6 +213,7 @@ def _pool(settings: Settings, *, cpus: int) -> PoolConfig:
         max_rss_bytes=settings.integer("pool", "maxRssMb") * _MIB or None,
         max_age_s=settings.number("pool", "maxAge") or None,
         retry_on_crash=settings.switch("pool", "retryOnCrash"),
+        placement=share,
     )
 
 

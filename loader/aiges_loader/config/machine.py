@@ -29,7 +29,7 @@ def numa_cpus(node: int, *, root: Path = Path("/")) -> frozenset[int] | None:
         text = (root / f"sys/devices/system/node/node{node}/cpulist").read_text(encoding="ascii")
     except OSError:
         return None
-    return frozenset(_listed_cpus(text))
+    return frozenset(listed_cpus(text))
 
 
 def library_exists(
@@ -77,7 +77,7 @@ def _cgroups(root: Path) -> Iterator[tuple[Path, str]]:
                 yield root / "sys/fs/cgroup/cpu", group
 
 
-def _listed_cpus(text: str) -> Iterator[int]:
+def listed_cpus(text: str) -> Iterator[int]:
     """Read a list like "0-3,8"."""
     for part in text.strip().split(","):
         if part:

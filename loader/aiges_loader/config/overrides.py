@@ -1,12 +1,13 @@
 """Environment variables that set keys: AIGES__POOL__WORKERS=4 is `[pool] workers = 4`. No I/O.
 
 Case does not count, and `_` stands for any character that a variable's name cannot have:
-AIGES__SVCNAME__CONN_RBUF is `[svcName] conn-rbuf`.
+AIGES__SVCNAME__CONN_RBUF is `[svcName] conn-rbuf`. Arrays and tables are written as in the file:
+AIGES__POOL__GPUS='["0", "1"]', AIGES__POOL__ENV='{ OMP_NUM_THREADS = 1 }'.
 """
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from aiges_loader.config.findings import Finding, Place
 from aiges_loader.config.keys import SECTIONS, Key, Kind, known_key, names_in
@@ -72,10 +73,24 @@ def _parsed(text: str, key: Key | None) -> object:
         case Kind.INTEGER:
             return decimal_integer(text)
         case Kind.NUMBER:
-            with suppress(ValueError):
-                return float(text)
-            return None
+            return _float(text)
         case Kind.SWITCH:
             return {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
+        case Kind.LIST | Kind.TABLE:
+            return _toml_value(text)
         case _:
             return text
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _toml_value(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):  # tomllib's own error is a ValueError
+        return None

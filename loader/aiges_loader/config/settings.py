@@ -102,6 +102,18 @@ class Settings:
         assert isinstance(value, bool)
         return value
 
+    def items(self, section: str, name: str) -> tuple[str, ...]:
+        """Read an array of texts; whole numbers in it count as texts."""
+        value = self.value(KEYS[section, name])
+        assert isinstance(value, tuple)
+        return value
+
+    def table(self, section: str, name: str) -> Mapping[str, str]:
+        """Read a table of texts; whole numbers in it count as texts."""
+        value = self.value(KEYS[section, name])
+        assert isinstance(value, Mapping)
+        return value
+
     def value(self, key: Key) -> object:
         """Read `key` by its kind; after a finding, something of that kind to go on with."""
         stand_in = _stand_in(key) if key.default is None else key.default
@@ -209,6 +221,27 @@ def _read_switch(value: object, strict: bool) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def _read_list(value: object, strict: bool) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    texts = [_item(item) for item in value]
+    return None if None in texts else tuple(text for text in texts if text is not None)
+
+
+def _read_table(value: object, strict: bool) -> Mapping[str, str] | None:
+    if not isinstance(value, dict):
+        return None
+    texts = {name: _item(item) for name, item in value.items()}
+    fitting = {name: text for name, text in texts.items() if text is not None}
+    return fitting if len(fitting) == len(texts) else None
+
+
+def _item(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else None
+
+
 def _read_any(value: object, strict: bool) -> object:
     return value
 
@@ -218,6 +251,8 @@ _READERS: Mapping[Kind, Callable[[object, bool], object]] = {
     Kind.NUMBER: _read_number,
     Kind.TEXT: _read_text,
     Kind.SWITCH: _read_switch,
+    Kind.LIST: _read_list,
+    Kind.TABLE: _read_table,
     Kind.ANY: _read_any,
 }
 _NOUNS = {
@@ -225,5 +260,7 @@ _NOUNS = {
     Kind.NUMBER: "a number",
     Kind.TEXT: "a text",
     Kind.SWITCH: "true or false",
+    Kind.LIST: "an array of texts or whole numbers",
+    Kind.TABLE: "a table of texts or whole numbers",
     Kind.ANY: "a value",
 }

@@ -107,6 +107,25 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacementConfig:
+    """What the workers get of the machine.
+
+    Attributes:
+        gpus: Values for CUDA_VISIBLE_DEVICES, dealt out to the workers in turn; empty: as it is.
+        cpus: Sets of CPUs, dealt out in turn; empty: those of this process.
+        nice: Added to this process's niceness.
+        environ: Variables that are set for every worker.
+        limits: Number of a resource -> soft and hard limit, -1: none.
+    """
+
+    gpus: tuple[str, ...]
+    cpus: tuple[frozenset[int], ...]
+    nice: int
+    environ: Mapping[str, str]
+    limits: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PoolConfig:
     """`[pool]`: the worker processes and how they are kept alive.
 
@@ -133,6 +152,7 @@ class PoolConfig:
         max_rss_bytes: If it uses more memory. None: never.
         max_age_s: After so long. None: never.
         retry_on_crash: Try a call whose worker died once more.
+        placement: What the workers get of the machine.
     """
 
     workers: int
@@ -157,6 +177,7 @@ class PoolConfig:
     max_rss_bytes: int | None
     max_age_s: float | None
     retry_on_crash: bool
+    placement: PlacementConfig
 
 
 @dataclass(frozen=True, slots=True)

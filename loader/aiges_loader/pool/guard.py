@@ -11,6 +11,7 @@ Standard library only, one thread; see nursery.py for where guards come from.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -28,8 +29,13 @@ MESSAGE: Final = struct.Struct("!cii")
 """What a guard writes to its channel, a socket of sequenced packets: a kind and two numbers."""
 
 STARTED: Final = b"S"  # the worker's pid, the guard's pid
-REFUSED: Final = b"R"  # an errno: the worker could not be executed
+REFUSED: Final = b"R"  # an errno, the step that failed: `PLACE_CPUS` ..., 0 if none of these
 EXITED: Final = b"E"  # an exit status, or the negative number of the signal that ended the worker
+
+PLACE_CPUS: Final = 1
+PLACE_NICE: Final = 2
+PLACE_LIMIT: Final = 3
+"""Steps of placing a worker; the number of the limit at fault is added to the last."""
 
 _IGNORED: Final = (
     signal.SIGHUP,
@@ -62,8 +68,20 @@ class Bell:
         return ready
 
 
+_REFUSAL: Final = struct.Struct("!ii")  # an errno, a step: from a child that could not execute
+
+
 def nothing(number: int, frame: object) -> None:
     """Handle a signal; unlike an ignored one, it is not handed down to the worker."""
+
+
+class RefusedError(Exception):
+    """The worker was not executed: an errno, and the step that failed."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(number, step)
+        self.number = number
+        self.step = step
 
 
 class Guard:
@@ -82,8 +100,8 @@ class Guard:
         """Start the worker with `start`; return when nothing of it is left."""
         try:
             self._worker = start()
-        except OSError as error:
-            tell(self._channel, REFUSED, error.errno or 0)
+        except RefusedError as refusal:
+            tell(self._channel, REFUSED, refusal.number, refusal.step)
             return
         tell(self._channel, STARTED, self._worker, os.getpid())
         signal.signal(signal.SIGTERM, self._forward)
@@ -144,14 +162,18 @@ class Order:
             count: How many of the items are arguments.
             body: The items.
         """
-        folder, *items = body.split(b"\0")[:-1]
+        folder, cpus, nice, limits, *items = body.split(b"\0")[:-1]
         self._outputs = outputs
         self._folder = folder
+        self._cpus = [int(cpu) for cpu in cpus.split()]
+        self._nice = int(nice)
+        self._limits = [int(number) for number in limits.split()]
         self._arguments = items[:count]
+        self._step = 0
         self._environ = {name: value for name, _, value in _pairs(items[count:])}
 
     def start(self) -> int:
-        """Fork and execute; return the pid, or raise OSError as the child met it."""
+        """Fork and execute; return the pid, or raise RefusedError as the child met it."""
         us = os.getpid()
         reads, writes = os.pipe2(os.O_CLOEXEC)
         pid = os.fork()
@@ -159,17 +181,16 @@ class Order:
             try:
                 self._become_worker(us)
             except OSError as error:
-                os.write(writes, struct.pack("!i", error.errno or 0))
+                os.write(writes, _REFUSAL.pack(error.errno or 0, self._step))
             finally:
                 os._exit(127)
         for fd in (writes, *self._outputs):
             os.close(fd)
-        failure = os.read(reads, 4)
+        failure = os.read(reads, _REFUSAL.size)
         os.close(reads)
         if failure:
             os.waitpid(pid, 0)
-            (number,) = struct.unpack("!i", failure)
-            raise OSError(number, os.strerror(number))
+            raise RefusedError(*_REFUSAL.unpack(failure))
         return pid
 
     def _become_worker(self, parent: int) -> None:
@@ -182,7 +203,27 @@ class Order:
         os.chdir(self._folder)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by every Python
             signal.signal(number, signal.SIG_DFL)
+        self._place()
         os.execvpe(self._arguments[0], self._arguments, self._environ)  # noqa: S606 - the command
+
+    def _place(self) -> None:
+        """Take our share of the machine; `_step` says meanwhile what is being tried."""
+        if self._cpus:
+            self._step = PLACE_CPUS
+            os.sched_setaffinity(0, self._cpus)
+        if self._nice:
+            self._step = PLACE_NICE
+            os.nice(self._nice)
+        if self._limits:
+            import resource  # noqa: PLC0415 - few workers have limits
+
+            for number, value in zip(self._limits[::2], self._limits[1::2], strict=True):
+                self._step = PLACE_LIMIT + number
+                try:
+                    resource.setrlimit(number, (value, value))
+                except ValueError:  # how Python says that it is more than we may ask for
+                    raise PermissionError(errno.EPERM, "") from None
+        self._step = 0
 
 
 def _pairs(items: Sequence[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:

@@ -3,6 +3,7 @@
 import atexit
 import errno
 import os
+import resource
 import select
 import signal
 import socket
@@ -13,12 +14,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiges_loader.pool import guard, nursery
+from aiges_loader.pool.placement import Placement
 
 ANSWER_LIMIT_S: Final = 5.0
 """How long a start may take until the command is executed: usually 4 ms."""
 
 CLOSE_LIMIT_S: Final = 1.0
 """How long a nursery without workers may take to end: usually 1 ms."""
+
+
+class PlacementError(Exception):
+    """The process cannot get what its placement says; the message names the key at fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +105,20 @@ def close() -> None:
         _Current.nursery = None
 
 
-def start(command: Sequence[str], environ: Mapping[str, str]) -> GuardedChild:
-    """Execute `command` under a guard, in a session of its own; raise OSError if that fails.
+def start(command: Sequence[str], environ: Mapping[str, str], placement: Placement) -> GuardedChild:
+    """Execute `command` under a guard, in a session of its own.
 
     Args:
         command: Program and arguments; the program is looked up on the PATH of `environ`.
         environ: The whole environment of the child.
+        placement: What it gets of the machine.
+
+    Raises:
+        OSError: It cannot be executed.
+        PlacementError: It cannot be placed so.
     """
     variables = [f"{name}={value}" for name, value in environ.items()]
-    items = [os.getcwd(), *command, *variables]
+    items = [os.getcwd(), *_encoded(placement), *command, *variables]
     if any("\0" in item for item in items):
         raise OSError(errno.EINVAL, "NUL in the command or its environment")
     try:
@@ -142,9 +153,34 @@ def _start(count: int, items: Sequence[str]) -> GuardedChild:
             raise ConnectionResetError(errno.ECONNRESET, "the guard ended before it started")
         kind, first, guard_pid = guard.MESSAGE.unpack(answer)
         if kind == guard.REFUSED:
-            raise OSError(first, os.strerror(first), items[1])
+            raise _refusal(first, step=guard_pid)
         channel.setblocking(False)
         for fd in outputs:
             os.set_blocking(fd, False)
         undo.pop_all()
     return GuardedChild(first, guard_pid, channel, *outputs)
+
+
+def _encoded(placement: Placement) -> tuple[str, str, str]:
+    """Write a placement as `nursery.REQUEST` describes it."""
+    numbers = (number for limit in placement.limits.items() for number in limit)
+    return (
+        " ".join(map(str, sorted(placement.cpus))),
+        str(placement.nice),
+        " ".join(map(str, numbers)),
+    )
+
+
+def _refusal(number: int, *, step: int) -> OSError | PlacementError:
+    """Say what a guard's `REFUSED` means."""
+    reason = os.strerror(number)
+    if step == 0:
+        return OSError(number, reason)
+    if step == guard.PLACE_CPUS:
+        return PlacementError(f"[pool] cpus: {reason}")
+    if step == guard.PLACE_NICE:
+        return PlacementError(f"[pool] nice: {reason}")
+    limit = step - guard.PLACE_LIMIT
+    names = (n for n in dir(resource) if n.startswith("RLIMIT_") and getattr(resource, n) == limit)
+    name = next(names).removeprefix("RLIMIT_").lower()
+    return PlacementError(f"[pool] rlimits, {name}: {reason}")

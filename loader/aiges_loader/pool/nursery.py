@@ -39,7 +39,9 @@ REQUEST: Final = struct.Struct("!II")
 """Starts a request on the control socket: bytes that follow, how many of their items are arguments.
 
 With it travel three descriptors: the guard's end of its channel, the worker's stdout and stderr.
-The bytes are items, each ended by a NUL: the working directory, the arguments, then NAME=value.
+The bytes are items, each ended by a NUL: the working directory, three items for the placement
+(CPUs; what to add to the niceness; numbers and values of limits: decimal numbers, between blanks),
+the arguments, then NAME=value.
 """
 
 

@@ -15,6 +15,7 @@ from typing import Final
 import psutil
 
 from aiges_loader.pool import guard, guarded
+from aiges_loader.pool.placement import Placement
 from aiges_loader.pool.worker_log import LineSplitter, printable
 from aiges_wire.handshake import MAX_LINE_BYTES
 
@@ -99,15 +100,21 @@ class WorkerProcess:
         command: Sequence[str],
         environ: Mapping[str, str],
         on_line: Callable[[Stream, bytes], None],
+        placement: Placement = Placement(),  # noqa: B008 - frozen
     ) -> "WorkerProcess":
-        """Start `command`; raise OSError if it cannot be executed.
+        """Start `command`.
 
         Args:
             command: Program and arguments; the program is looked up on the PATH of `environ`.
             environ: The whole environment of the child.
             on_line: Gets each line of output but the first of stdout, without its end.
+            placement: What it gets of the machine.
+
+        Raises:
+            OSError: It cannot be executed.
+            guarded.PlacementError: It cannot be placed so.
         """
-        return cls(guarded.start(command, environ), on_line)
+        return cls(guarded.start(command, environ, placement), on_line)
 
     def signal(self, number: signal.Signals) -> None:
         """Send `number` to the process and to whatever else is in its group, until it ends."""

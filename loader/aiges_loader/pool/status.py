@@ -58,6 +58,8 @@ class WorkerStatus:
         in_flight: Calls that it has.
         concurrency: How many it takes at once.
         served: Calls that it has been done with; a successor counts on.
+        gpus: The GPUs dealt to it, as CUDA_VISIBLE_DEVICES has them; None if none are dealt.
+        cpus: The CPUs that it is bound to; none named: it is not.
         time_to_ready_seconds: What its last start took, None before it was ready.
         rss_bytes: Resident memory, that of its children included; 0 while there is no process.
         cpu_seconds: Processor time of the same processes.
@@ -73,6 +75,8 @@ class WorkerStatus:
     in_flight: int
     concurrency: int
     served: int
+    gpus: str | None
+    cpus: Sequence[int]
     time_to_ready_seconds: float | None
     rss_bytes: int
     cpu_seconds: float

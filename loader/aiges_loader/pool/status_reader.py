@@ -72,6 +72,7 @@ class StatusReader:
 
     def _worker(self, worker: Worker, now: float) -> WorkerStatus:
         load = worker.load()
+        placement = worker.placement
         # A worker that leaves has its successor beside it, which counts on for both.
         past = None if worker.is_leaving else self._pool.history.of(worker.number)
         death = latest(worker.death, past.death if past else None)
@@ -86,6 +87,8 @@ class StatusReader:
             in_flight=load.running,
             concurrency=load.capacity,
             served=worker.served + (past.served if past else 0),
+            gpus=placement.gpus,
+            cpus=sorted(placement.cpus),
             time_to_ready_seconds=worker.time_to_ready_s and round(worker.time_to_ready_s, 3),
             rss_bytes=0,
             cpu_seconds=0.0,

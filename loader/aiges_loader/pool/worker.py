@@ -12,7 +12,9 @@ from aiges_loader import logs
 from aiges_loader.calls import Call, Reply
 from aiges_loader.pool.admission import Load
 from aiges_loader.pool.client import WorkerCallError, WorkerClient
+from aiges_loader.pool.guarded import PlacementError
 from aiges_loader.pool.lifecycle import COMING, Event, State, advance
+from aiges_loader.pool.placement import Placement
 from aiges_loader.pool.process import Stream, WorkerProcess, resident_bytes
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
 from aiges_loader.pool.waiting import first_of
@@ -145,6 +147,11 @@ class Worker:
         return Load(self.running, self._spec.concurrency)
 
     @property
+    def placement(self) -> Placement:
+        """What it gets of the machine."""
+        return self._spec.placements.of(self.number)
+
+    @property
     def is_leaving(self) -> bool:
         """Say whether this worker was asked to stop."""
         return self._stop.is_set()
@@ -242,7 +249,7 @@ class Worker:
         try:
             link = new_link(self._spec.socket_dir, auto_mtls=self._spec.auto_mtls)
             process = self._spawn(link)
-        except (OSError, LinkError) as error:
+        except (OSError, LinkError, PlacementError) as error:
             reason = f"{error.strerror}" if isinstance(error, OSError) else str(error)
             self._died(f"cannot run {self._spec.command[0]}: {reason}")
             self._move(Event.EXITED)
@@ -282,8 +289,10 @@ class Worker:
         def on_line(stream: Stream, line: bytes) -> None:
             self._log_line(readers[stream], stream, line)
 
-        environ = self._spec.handshake_environ(OFFERED_VERSIONS, stop_grace_s=FINI_LIMIT_S)
-        return WorkerProcess.spawn(self._spec.command, {**environ, **link.environ}, on_line)
+        spec = self._spec
+        environ = spec.handshake_environ(self.number, OFFERED_VERSIONS, stop_grace_s=FINI_LIMIT_S)
+        environ |= link.environ
+        return WorkerProcess.spawn(spec.command, environ, on_line, self.placement)
 
     async def _life(self, process: WorkerProcess, link: WorkerLink) -> str:
         """Start, serve, drain; return why the process must end if it does not by itself."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from aiges_loader.pool.hang import HangPolicy
+from aiges_loader.pool.placement import Placements
 from aiges_loader.pool.wear import WearPolicy
 from aiges_wire import handshake, worker_env
 
@@ -32,6 +33,7 @@ class WorkerSpec:
         hang: When it counts as hung.
         wear: When it is replaced by a fresh one.
         auto_mtls: The connection is by TLS, with certificates made for each start.
+        placements: What each worker gets of the machine.
     """
 
     command: tuple[str, ...]
@@ -46,14 +48,19 @@ class WorkerSpec:
     hang: HangPolicy
     wear: WearPolicy
     auto_mtls: bool = False
+    placements: Placements = field(default_factory=Placements)
 
-    def handshake_environ(self, versions: Iterable[int], *, stop_grace_s: float) -> dict[str, str]:
+    def handshake_environ(
+        self, number: int, versions: Iterable[int], *, stop_grace_s: float
+    ) -> dict[str, str]:
         """Return the environment of a new process, with our side of the handshake in it.
 
         Args:
+            number: Of the worker, from 1.
             versions: The application protocol versions that we speak.
             stop_grace_s: How long wrapperFini may take.
         """
+        gpus = self.placements.of(number).gpus
         return {
             **{n: v for n, v in self.environ.items() if not n.startswith(handshake.ENV_PREFIX)},
             handshake.COOKIE_KEY: handshake.COOKIE_VALUE,
@@ -61,6 +68,8 @@ class WorkerSpec:
             handshake.ENV_MAX_PORT: str(MAX_PORT),
             handshake.ENV_VERSIONS: ",".join(str(version) for version in versions),
             handshake.ENV_SOCKET_DIR: str(self.socket_dir),
+            **({} if gpus is None else {worker_env.GPUS: gpus}),
+            worker_env.NUMBER: str(number),
             worker_env.CONCURRENCY: str(self.concurrency),
             worker_env.STOP_GRACE: str(stop_grace_s),
             worker_env.DRAINED_STDOUT: "1",

@@ -568,7 +568,6 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
         ),
         ("[pol]", "[pol]: unknown section, has no effect; did you mean pool?"),
         ("[pool]\nhangTimeout = 9", "[pool] hangTimeout: is below [http] timeout"),
-        ("[pool]\nenv = {A = '1'}", "[pool] env: has no effect yet"),
         ("[http]\nprocesses = 2", "[http] processes: has no effect yet"),
         ("[batch]\nmaxSize = 8", "[batch] maxSize: has no effect yet"),
         ("[aiges]\nsessMode = true", "[aiges] sessMode: has no effect: WebSocket is not built yet"),
