@@ -219,6 +219,7 @@ def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         init_timeout_s=settings.init_timeout_s,
         drain_timeout_s=settings.drain_timeout_s,
         auto_mtls=settings.auto_mtls,
+        newest_version=settings.newest_protocol,
         hang=HangPolicy(settings.heartbeat_s, settings.hang_timeout_s),
         wear=WearPolicy(settings.max_requests, settings.max_rss_bytes, settings.max_age_s),
         placements=Placements(share.gpus, share.cpus, share.nice, share.limits),

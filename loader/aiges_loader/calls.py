@@ -10,14 +10,14 @@ class Datum:
 
     Attributes:
         key: The name of the input or output.
-        data: Decoded bytes.
+        data: Decoded bytes; a memoryview is one of bytes.
         type: A `DataType` number; the wrapper's own number is kept even if it is none of them.
         status: A `DataStatus` number, likewise.
         desc: Attributes beside the data: encoding, sample rate and the like.
     """
 
     key: str
-    data: bytes
+    data: bytes | bytearray | memoryview
     type: int
     status: int
     desc: Mapping[str, str] = field(default_factory=dict)
@@ -31,11 +31,13 @@ class Call:
         sid: Names the call in answers, logs and towards the worker.
         params: What the wrapper gets as `params`; contains "sid".
         inputs: In the order the wrapper shall see them.
+        deadline_at: When its client stops waiting, in monotonic seconds; 0 is never.
     """
 
     sid: str
     params: Mapping[str, str]
     inputs: tuple[Datum, ...]
+    deadline_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ def test_without_the_cookie_it_says_what_it_is_and_leaves(
 
 
 @pytest.mark.parametrize(
-    ("offered", "chosen"), [("1", 1), ("1,2", 1), ("2,1", 1), ("", 1), ("9", 1), ("x,1", 1)]
+    ("offered", "chosen"),
+    [("1", 1), ("1,2", 2), ("2,1", 2), ("2", 2), ("", 1), ("9", 1), ("x,1", 1)],
 )
 def test_it_announces_a_version_that_it_speaks(offered: str, chosen: int, tmp_path: Path) -> None:
     with WorkerHost(tmp_path, env=environment(PLUGIN_PROTOCOL_VERSIONS=offered)) as host:

@@ -206,6 +206,7 @@ _POOL = (
     _seconds("pool", "stableAfter", 10.0),
     _text("pool", "giveUp", "exit", "exit", "stay"),
     _switch("pool", "autoMtls", default=False),
+    _text("pool", "protocol", "auto", "auto", "1"),
     _seconds("pool", "heartbeat", 1.0, low=0.05),
     _seconds("pool", "hangTimeout", 180.0),
     _integer("pool", "minReady", 1, low=1),

@@ -206,6 +206,7 @@ def _pool(settings: Settings, *, within: frozenset[int] | None) -> PoolConfig:
         stable_after_s=settings.number("pool", "stableAfter"),
         give_up=GiveUp(settings.text("pool", "giveUp")),
         auto_mtls=settings.switch("pool", "autoMtls"),
+        newest_protocol=1 if settings.text("pool", "protocol") == "1" else 2,
         heartbeat_s=settings.number("pool", "heartbeat"),
         hang_timeout_s=settings.number("pool", "hangTimeout") or None,
         min_ready=settings.integer("pool", "minReady"),

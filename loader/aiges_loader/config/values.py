@@ -145,6 +145,7 @@ class PoolConfig:
         stable_after_s: A worker ready for this long starts over with the pauses.
         give_up: Once every worker has failed.
         auto_mtls: Speak TLS with workers, by certificates made for each start.
+        newest_protocol: Of the versions that workers may choose from.
         heartbeat_s: How often a worker is asked for a sign of life.
         hang_timeout_s: Without one, or in one call, for this long: it hangs. None: never.
         min_ready: So many workers must be ready for the service to be.
@@ -170,6 +171,7 @@ class PoolConfig:
     stable_after_s: float
     give_up: GiveUp
     auto_mtls: bool
+    newest_protocol: int
     heartbeat_s: float
     hang_timeout_s: float | None
     min_ready: int

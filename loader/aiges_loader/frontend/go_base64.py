@@ -34,7 +34,7 @@ def decode(text: str) -> bytes:
         return _decode_with_care(text.encode())
 
 
-def encode(data: bytes) -> str:
+def encode(data: bytes | bytearray | memoryview) -> str:
     """Encode as one line of standard base64 with padding."""
     return pybase64.b64encode_as_string(data)
 

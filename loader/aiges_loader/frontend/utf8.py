@@ -8,16 +8,16 @@ _PIECE_CHARS: Final = 64 << 10
 """Replaced at once: the interpreter's lock is held so long, and other threads have to wait."""
 
 
-def decode_replacing(data: bytes) -> str:
+def decode_replacing(data: bytes | bytearray | memoryview) -> str:
     """Return `data` as text, with one U+FFFD for each byte that is not part of valid UTF-8.
 
     Python's own "replace" writes one U+FFFD for a whole cut-off sequence; clients of this
     protocol see one for each byte.
     """
     try:
-        return data.decode()
+        return str(data, "utf-8")
     except UnicodeDecodeError:
-        return replace_surrogates(data.decode(errors="surrogateescape"))
+        return replace_surrogates(str(data, "utf-8", "surrogateescape"))
 
 
 def replace_surrogates(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 from aiges_loader.errors import NoLicenceError
 
@@ -33,10 +34,12 @@ class Load:
     Attributes:
         running: Calls it has.
         capacity: Calls it takes at once.
+        ahead: Further calls that it takes while it runs those, to begin them next.
     """
 
     running: int
     capacity: int
+    ahead: int = 0
 
 
 def least_loaded(loads: Iterable[Load]) -> int | None:
@@ -44,7 +47,9 @@ def least_loaded(loads: Iterable[Load]) -> int | None:
 
     None: all are full.
     """
-    room = [load.capacity - load.running for load in loads]
-    if not room or max(room) <= 0:
-        return None
-    return room.index(max(room))
+    best, most_room = None, -inf
+    for index, load in enumerate(loads):
+        room = load.capacity - load.running
+        if room > most_room and room > -load.ahead:
+            best, most_room = index, room
+    return best

@@ -21,7 +21,7 @@ def request_of(call: Call) -> pb.Request:
         list=[
             pb.RequestData(
                 key=datum.key,
-                data=datum.data,
+                data=bytes(datum.data),
                 len=len(datum.data),
                 type=datum.type,
                 status=datum.status,
@@ -44,10 +44,14 @@ def _datum(item: pb.ResponseData) -> Datum:
 def error_of(message: pb.Response) -> CallError:
     """Read a Response whose `ret` is not 0; our worker adds the text, others do not."""
     text = next((item.data for item in message.list if item.key == WRAPPER_ERROR_KEY), b"")
-    words = text.decode("utf-8", "replace")
-    if message.ret == Code.EXEC_FAILED:
-        return WrapperFailedError(words or "the wrapper returned no answer")
-    return WrapperError(message.ret, words or f"wrapper error {message.ret}")
+    return error_for(message.ret, text.decode("utf-8", "replace"))
+
+
+def error_for(code: int, text: str) -> CallError:
+    """Name the failure that a worker reports by a code that is not 0, and a text or none."""
+    if code == Code.EXEC_FAILED:
+        return WrapperFailedError(text or "the wrapper returned no answer")
+    return WrapperError(code, text or f"wrapper error {code}")
 
 
 def rpc_error(error: grpc.aio.AioRpcError) -> CallError:

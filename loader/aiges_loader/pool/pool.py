@@ -9,9 +9,9 @@ from typing import Final
 from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import NoLicenceError, NoWorkerError, WorkerDiedError
 from aiges_loader.pool.admission import Licences, least_loaded
-from aiges_loader.pool.client import NotBegunError
 from aiges_loader.pool.history import History, Past
 from aiges_loader.pool.lifecycle import State
+from aiges_loader.pool.pending import NotBegunError
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.turnstile import Turnstile
 from aiges_loader.pool.worker import Worker

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from aiges_loader import logs
 from aiges_loader.calls import Call, Reply
 from aiges_loader.pool.admission import Load
+from aiges_loader.pool.channel import CallChannel
 from aiges_loader.pool.client import WorkerCallError, WorkerClient
 from aiges_loader.pool.guarded import PlacementError
 from aiges_loader.pool.lifecycle import COMING, Event, State, advance
@@ -31,9 +32,6 @@ TERM_GRACE_S: Final = 2.0
 """Between SIGTERM and SIGKILL, for a worker that did not leave when asked."""
 
 SHUTDOWN_RPC_S: Final = 1.0
-
-OFFERED_VERSIONS: Final = (1,)
-"""The application protocol versions that we speak to workers."""
 
 DUMP_S: Final = 0.5
 """How long a hung worker gets to write its stacks."""
@@ -114,7 +112,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._client: WorkerClient | None = None
+        self._calls: CallChannel | None = None
         self._ready_since: float | None = None
         self._started_at = self.since
         self._cause = Cause.START
@@ -130,7 +128,7 @@ class Worker:
     @property
     def takes_calls(self) -> bool:
         """Say whether a call may be given to this worker now."""
-        return self.state is State.READY and self._client is not None and self._client.listens
+        return self.state is State.READY and self._calls is not None and self._calls.listens
 
     @property
     def is_coming(self) -> bool:
@@ -144,7 +142,8 @@ class Worker:
 
     def load(self) -> Load:
         """Return what the choice among workers needs."""
-        return Load(self.running, self._spec.concurrency)
+        ahead = self._calls.ahead if self._calls is not None else 0
+        return Load(self.running, self._spec.concurrency, ahead)
 
     @property
     def placement(self) -> Placement:
@@ -187,9 +186,9 @@ class Worker:
             CallError: As the worker or its wrapper failed.
             NotBegunError: The worker died before it began the call.
         """
-        if self._client is None:
+        if self._calls is None:
             raise AssertionError("asked for a call though it takes none")
-        return await self._client.once(call, self._call_done)
+        return await self._calls.once(call, self._call_done)
 
     def stop(self, *, drain_s: float | None = None) -> None:
         """Ask `run` to drain and return. Safe to call twice, and before `run`.
@@ -290,7 +289,7 @@ class Worker:
             self._log_line(readers[stream], stream, line)
 
         spec = self._spec
-        environ = spec.handshake_environ(self.number, OFFERED_VERSIONS, stop_grace_s=FINI_LIMIT_S)
+        environ = spec.handshake_environ(self.number, stop_grace_s=FINI_LIMIT_S)
         environ |= link.environ
         return WorkerProcess.spawn(spec.command, environ, on_line, self.placement)
 
@@ -318,9 +317,12 @@ class Worker:
             for line in splitter.feed(data):
                 self._log_line(reader, stream, line)
 
-        async with link.open(shaken) as reachable, WorkerClient(reachable, on_output) as client:
+        async with (
+            link.open(shaken) as reachable,
+            WorkerClient(reachable, on_output, concurrency=spec.concurrency) as client,
+        ):
             await self._initialise(process, client)
-            self._client = client
+            self._calls = client.calls
             self._ready_since = time.monotonic()
             self.time_to_ready_s = self._ready_since - self._started_at
             self._cause = Cause.CRASH  # whatever ends it from here on, unless it hangs
@@ -329,7 +331,7 @@ class Worker:
             try:
                 return await self._serve(process, client)
             finally:
-                self._client = None
+                self._calls = None
 
     async def _shake_hands(self, process: WorkerProcess, link: WorkerLink) -> handshake.Handshake:
         line = await process.first_line
@@ -340,7 +342,7 @@ class Worker:
                 raise _ExitedError
             raise WorkerStartError("closed its stdout without a handshake line")
         try:
-            shaken = handshake.decode(line, offered=OFFERED_VERSIONS)
+            shaken = handshake.decode(line, offered=self._spec.versions)
             await link.check(shaken)
         except handshake.HandshakeError as error:
             raise WorkerStartError(f"no handshake: {error}") from None
@@ -362,9 +364,9 @@ class Worker:
             waiting_for, limit_s = "wrapperInit", spec.init_timeout_s
             async with asyncio.timeout(limit_s):
                 await self._race(process, client.init(spec.wrapper_config))
-            waiting_for, limit_s = "wrapperSchema", spec.start_timeout_s
+            waiting_for, limit_s = "its description", spec.start_timeout_s
             async with asyncio.timeout(limit_s):
-                self.schema = await self._race(process, client.schema(spec.service))
+                self.schema = await self._race(process, client.describe(spec.service))
         except TimeoutError:
             raise WorkerStartError(f"{waiting_for} took more than {limit_s:g} s") from None
         except WorkerCallError as error:
@@ -377,23 +379,23 @@ class Worker:
     async def _serve(self, process: WorkerProcess, client: WorkerClient) -> str:
         """Be ready until the worker ends or `stop`; then end its calls, or let them finish."""
         hung = asyncio.ensure_future(self._hangs(client))
-        ends: tuple[asyncio.Future[Any], ...] = (process.exited, client.broken, hung)
+        ends: tuple[asyncio.Future[Any], ...] = (process.exited, client.calls.broken, hung)
         try:
             await first_of(*ends, self._stop.wait())
             if not any(end.done() for end in ends):
                 self._move(Event.DRAIN)
                 await first_of(*ends, self._idle.wait(), limit_s=self._drain_s)
-            self._client = None  # from here on nobody gives it a call
+            self._calls = None  # from here on nobody gives it a call
             if hung.done():
-                return await self._end_hung(process, client, hung.result())
+                return await self._end_hung(process, client.calls, hung.result())
             if any(end.done() for end in ends):
-                return await self._end_calls(process, client)
+                return await self._end_calls(process, client.calls)
         finally:
             hung.cancel()
             await asyncio.wait([hung])
         self._move(Event.STOP)
-        client.fail_all("it did not finish within drainTimeout")
-        if await client.shutdown(SHUTDOWN_RPC_S):
+        client.calls.fail_all("it did not finish within drainTimeout")
+        if await client.shutdown(SHUTDOWN_RPC_S, grace_s=FINI_LIMIT_S):
             await first_of(process.exited, limit_s=FINI_LIMIT_S)
         return ""
 
@@ -407,17 +409,17 @@ class Worker:
             if await client.answers(policy.period_s):
                 last_sign = loop.time()
             # One whose threads are all in calls may answer only those.
-            last_sign = max(last_sign, client.last_answer_at)
+            last_sign = max(last_sign, client.calls.last_answer_at)
             verdict = policy.verdict(
-                silent_for_s=loop.time() - last_sign, longest_call_s=client.longest_call_s()
+                silent_for_s=loop.time() - last_sign, longest_call_s=client.calls.longest_call_s()
             )
             if verdict:
                 return verdict
 
-    async def _end_hung(self, process: WorkerProcess, client: WorkerClient, reason: str) -> str:
+    async def _end_hung(self, process: WorkerProcess, calls: CallChannel, reason: str) -> str:
         """Answer the clients first, then have all threads' stacks dumped into the log."""
         self._cause = Cause.HANG
-        self._calls_at_end = client.fail_all(reason)
+        self._calls_at_end = calls.fail_all(reason)
         log.warning("worker hangs worker=%d pid=%d reason=%s", self.number, process.pid, reason)
         # By signal: a thread that holds the interpreter's lock answers no RPC. Workers that are
         # not ours end by it, which is what comes next anyhow.
@@ -427,11 +429,11 @@ class Worker:
         await first_of(process.exited, limit_s=TERM_GRACE_S)
         return reason
 
-    async def _end_calls(self, process: WorkerProcess, client: WorkerClient) -> str:
+    async def _end_calls(self, process: WorkerProcess, calls: CallChannel) -> str:
         """The worker has gone, or hung up: say so to its clients; return why if it still runs."""
         await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
-        reason = "" if process.exited.done() else client.broken.result()
-        self._calls_at_end = client.fail_all(reason or str(process.exited.result()))
+        reason = "" if process.exited.done() else calls.broken.result()
+        self._calls_at_end = calls.fail_all(reason or str(process.exited.result()))
         return reason
 
     async def _race(self, process: WorkerProcess, work: Awaitable[T]) -> T:

@@ -1,6 +1,6 @@
 """What a worker is, and how one ended, as values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -33,6 +33,7 @@ class WorkerSpec:
         hang: When it counts as hung.
         wear: When it is replaced by a fresh one.
         auto_mtls: The connection is by TLS, with certificates made for each start.
+        newest_version: Of the application protocol, that may be spoken.
         placements: What each worker gets of the machine.
     """
 
@@ -48,16 +49,19 @@ class WorkerSpec:
     hang: HangPolicy
     wear: WearPolicy
     auto_mtls: bool = False
+    newest_version: int = 2
     placements: Placements = field(default_factory=Placements)
 
-    def handshake_environ(
-        self, number: int, versions: Iterable[int], *, stop_grace_s: float
-    ) -> dict[str, str]:
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The application protocol versions that we offer; plain lanes are no TLS."""
+        return (1,) if self.auto_mtls else (1, 2)[: self.newest_version]
+
+    def handshake_environ(self, number: int, *, stop_grace_s: float) -> dict[str, str]:
         """Return the environment of a new process, with our side of the handshake in it.
 
         Args:
             number: Of the worker, from 1.
-            versions: The application protocol versions that we speak.
             stop_grace_s: How long wrapperFini may take.
         """
         gpus = self.placements.of(number).gpus
@@ -66,7 +70,7 @@ class WorkerSpec:
             handshake.COOKIE_KEY: handshake.COOKIE_VALUE,
             handshake.ENV_MIN_PORT: str(MIN_PORT),
             handshake.ENV_MAX_PORT: str(MAX_PORT),
-            handshake.ENV_VERSIONS: ",".join(str(version) for version in versions),
+            handshake.ENV_VERSIONS: ",".join(str(version) for version in self.versions),
             handshake.ENV_SOCKET_DIR: str(self.socket_dir),
             **({} if gpus is None else {worker_env.GPUS: gpus}),
             worker_env.NUMBER: str(number),

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 
 from aiges._runtime import binding, convert, hclog, loading
 from aiges._runtime.describing import describe
+from aiges._runtime.replies import Failure, Input, Reply
 from aiges._runtime.schema import bare_schema
 from aiges.sdk import WrapperBase
 from aiges_wire.codes import Code
-from aiges_wire.pb import aiges_inner_pb2 as pb
 
 log = logging.getLogger("aiges.worker")
 
@@ -46,7 +46,7 @@ class WrapperHost:
     The coroutines may be awaited from the event loop; user code itself never runs there.
 
     Attributes:
-        running_calls: Calls that are in user code, or wait for a thread.
+        waiting_calls: Calls made by `once` that are in user code, or wait for a thread.
     """
 
     def __init__(self, concurrency: int) -> None:
@@ -54,7 +54,7 @@ class WrapperHost:
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="wrapper")
         self._wrapper: Any = None
         self._ready = False
-        self.running_calls = 0
+        self.waiting_calls = 0
         self._exec: _Method | None = None
         self._exec_async: _Method | None = None
 
@@ -62,18 +62,21 @@ class WrapperHost:
         """Load the wrapper and run its wrapperInit; return 0 or the code to report."""
         return await self._in_thread(self._init, dict(config))
 
-    async def once(
-        self, tag: str, params: dict[str, str], items: list[pb.RequestData]
-    ) -> pb.Response | None:
-        """Run one call and return the message that answers it.
-
-        None means that the wrapper took the call and answers later, through `callback`.
-        """
-        self.running_calls += 1
+    async def once(self, tag: str, params: dict[str, str], inputs: list[Input]) -> Reply | None:
+        """Run one call in one of our threads; see `run_once`."""
+        self.waiting_calls += 1
         try:
-            return await self._in_thread(self._once, tag, params, items)
+            return await self._in_thread(self.run_once, tag, params, inputs)
         finally:
-            self.running_calls -= 1
+            self.waiting_calls -= 1
+
+    async def load_resource(self, name: str, node: Input) -> tuple[int, str]:
+        """Run wrapperLoadRes; return 0, or a code and its text."""
+        return await self._in_thread(self._resource, "wrapperLoadRes", [node], name)
+
+    async def unload_resource(self, name: str) -> tuple[int, str]:
+        """Run wrapperUnloadRes; return 0, or a code and its text."""
+        return await self._in_thread(self._resource, "wrapperUnloadRes", None, name)
 
     async def schema(self, service: str) -> str:
         """Return the wrapper's description as JSON; `service` names it if it has no name."""
@@ -128,11 +131,13 @@ class WrapperHost:
         own = getattr(type(self._wrapper), name, None)
         return own is not None and own is not getattr(WrapperBase, name)
 
-    def _once(
-        self, tag: str, params: dict[str, str], items: list[pb.RequestData]
-    ) -> pb.Response | None:
+    def run_once(self, tag: str, params: dict[str, str], items: list[Input]) -> Reply | None:
+        """Run one call in this thread and return its reply.
+
+        None means that the wrapper took the call and answers later, through `callback`.
+        """
         if not self._ready:
-            return convert.failure(tag, Code.EXEC_FAILED, "the wrapper is not initialised")
+            return Failure(Code.EXEC_FAILED, "the wrapper is not initialised")
         name = "wrapperOnceExec"
         try:
             inputs = convert.inputs_from(items)
@@ -141,21 +146,21 @@ class WrapperHost:
             if returned is None and self._exec_async:
                 name = "wrapperOnceExecAsync"
                 status = convert.taken(self._exec_async(tag, params, inputs))
-                return self._error(tag, status) if status else None
+                return self._error(status) if status else None
             if not self._exec:
                 raise convert.NoAnswerError("is not defined")  # noqa: TRY301
             code = convert.error_code(returned)
-            return self._error(tag, code) if code else convert.answer(tag, returned)
+            return self._error(code) if code else convert.answer(returned)
         except convert.NoAnswerError as error:
             log.error("%s %s", name, error)  # noqa: TRY400 - it says all there is to say
-            return convert.failure(tag, Code.EXEC_FAILED, f"{name} {error}")
+            return Failure(Code.EXEC_FAILED, f"{name} {error}")
         except BaseException as error:  # sys.exit() in user code included
             log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
-            return convert.failure(tag, Code.EXEC_FAILED, _summary(name, error))
+            return Failure(Code.EXEC_FAILED, _summary(name, error))
 
-    def _error(self, tag: str, code: int) -> pb.Response:
+    def _error(self, code: int) -> Failure:
         """Answer with the wrapper's own code and the text it has for it."""
-        return convert.failure(tag, code, self._error_text(code))
+        return Failure(code, self._error_text(code))
 
     def _error_text(self, code: int) -> str:
         try:
@@ -165,10 +170,28 @@ class WrapperHost:
             text = ""
         return str(text) if text else f"wrapper error {code}"
 
-    def failure_of(self, response: object, tag: str) -> pb.Response | None:
-        """Answer for a Response that carries an error code; None if it carries none."""
+    def reply_of(self, response: object) -> Reply:
+        """Read a Response that was pushed by `callback`.
+
+        Raises:
+            NoAnswerError: It is none.
+        """
         code = convert.error_code(response)
-        return self._error(tag, code) if code else None
+        return self._error(code) if code else convert.answer(response)
+
+    def _resource(self, method: str, nodes: list[Input] | None, name: str) -> tuple[int, str]:
+        if not self._ready:
+            return Code.EXEC_FAILED, "the wrapper is not initialised"
+        try:
+            function = getattr(self._wrapper, method)
+            data = () if nodes is None else (convert.inputs_from(nodes),)
+            code = convert.taken(function(*data, name))
+        except convert.NoAnswerError as error:
+            return Code.EXEC_FAILED, f"{method} {error}"
+        except BaseException as error:  # sys.exit() in user code included
+            log.error("%s raised:\n%s", method, hclog.user_traceback(error))  # noqa: TRY400
+            return Code.EXEC_FAILED, _summary(method, error)
+        return (code, self._error_text(code)) if code else (0, "")
 
     def _schema(self, service: str) -> str:
         try:

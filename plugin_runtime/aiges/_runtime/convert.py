@@ -1,11 +1,11 @@
-"""Protobuf messages to and from what wrappers see. Pure."""
+"""What wrappers see, to and from what the runtime passes around. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from aiges._runtime.replies import Answer, Buffer, Input, Output
 from aiges.dto import DataListCls, DataListNode, Response, ResponseData
-from aiges_wire.codes import WRAPPER_ERROR_KEY, Code, DataStatus
-from aiges_wire.pb import aiges_inner_pb2 as pb
+from aiges_wire.codes import Code
 
 _INT32: Final = range(-(1 << 31), 1 << 31)
 _UINT32: Final = range(1 << 32)
@@ -15,15 +15,15 @@ class NoAnswerError(Exception):
     """What the wrapper returned is no answer; the message says what it is instead."""
 
 
-def inputs_from(items: Iterable[pb.RequestData]) -> DataListCls:
+def inputs_from(items: Iterable[Input]) -> DataListCls:
     """Make the list that a wrapper gets as `reqData`."""
     inputs = DataListCls()
     inputs.list = [_node(item) for item in items]
     return inputs
 
 
-def answer(tag: str, response: object) -> pb.Response:
-    """Make the message for a wrapper's Response that carries no error code.
+def answer(response: object) -> Answer:
+    """Read a wrapper's Response that carries no error code.
 
     Raises:
         NoAnswerError: Not a Response, without items, or with an item that cannot be sent.
@@ -32,15 +32,7 @@ def answer(tag: str, response: object) -> pb.Response:
         raise NoAnswerError(f"returned {_kind(response)}, expected a Response")
     if not response.list:
         raise NoAnswerError("returned a Response with an empty list")
-    return pb.Response(tag=tag, list=[_item(item) for item in response.list])
-
-
-def failure(tag: str, code: int, text: str) -> pb.Response:
-    """Make the message that ends a call with `code`; peers that know the key show the text."""
-    item = pb.ResponseData(
-        key=WRAPPER_ERROR_KEY, data=text.encode("utf-8", "replace"), status=DataStatus.ONCE
-    )
-    return pb.Response(tag=tag, ret=code, list=[item])
+    return Answer([_output(item) for item in response.list])
 
 
 def error_code(response: object) -> int:
@@ -56,14 +48,14 @@ def error_code(response: object) -> int:
 
 
 def taken(returned: object) -> int:
-    """Read what wrapperOnceExecAsync returns: 0 if it took the call, else the wrapper's own code.
+    """Read what a method returns that answers by a number: 0 is success, else its own code.
 
     Raises:
         NoAnswerError: No number that the wire can carry.
     """
     if isinstance(returned, int) and returned in _INT32:
         return int(returned)
-    raise NoAnswerError(f"returned {_kind(returned)}, expected 0 once it has taken the call")
+    raise NoAnswerError(f"returned {_kind(returned)}, expected 0")
 
 
 def status_of(returned: object) -> int:
@@ -76,42 +68,37 @@ def status_of(returned: object) -> int:
     return int(Code.EXEC_FAILED)
 
 
-def _node(item: pb.RequestData) -> DataListNode:
+def _node(item: Input) -> DataListNode:
     node = DataListNode()
-    node.key = item.key
-    node.data = item.data
+    node.key, node.data, node.type, node.status, node.desc = item
     node.len = len(item.data)
-    node.type = item.type
-    node.status = item.status
-    node.desc = dict(item.desc)
     return node
 
 
-def _item(item: object) -> pb.ResponseData:
+def _output(item: object) -> Output:
     if not isinstance(item, ResponseData):
         raise NoAnswerError(f"returned {_kind(item)} in Response.list, expected a ResponseData")
     key = _text(item.key)
-    data = _bytes(key, item.data)
+    data = _buffer(key, item.data)
     desc = getattr(item, "desc", None) or {}
     if not isinstance(desc, Mapping):
         raise NoAnswerError(f"returned {_kind(desc)} as desc of item {key!r}, expected a dict")
-    return pb.ResponseData(
-        key=key,
-        data=data,
-        len=len(data),
-        type=_number(key, "type", item.type),
-        status=_number(key, "status", item.status),
-        desc={_text(str(name)): _text(str(value)) for name, value in desc.items()},
+    return Output(
+        key,
+        data,
+        _number(key, "type", item.type),
+        _number(key, "status", item.status),
+        {_text(str(name)): _text(str(value)) for name, value in desc.items()} if desc else {},
     )
 
 
-def _bytes(key: str, data: object) -> bytes:
-    if isinstance(data, bytes):
+def _buffer(key: str, data: object) -> Buffer:
+    if isinstance(data, bytes | bytearray):
         return data
     if isinstance(data, str):
         return data.encode("utf-8", "replace")
-    if isinstance(data, bytearray | memoryview):
-        return bytes(data)
+    if isinstance(data, memoryview):
+        return data.cast("B") if data.c_contiguous else data.tobytes()
     raise NoAnswerError(f"returned {_kind(data)} as data of item {key!r}, expected bytes or str")
 
 

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -41,6 +41,10 @@ class Listener:
     network: str
     address: str
     leftovers: tuple[Path, ...] = ()
+
+    def with_leftover(self, path: Path) -> "Listener":
+        """Return the same with one more file to remove."""
+        return replace(self, leftovers=(*self.leftovers, path))
 
     def remove(self) -> None:
         """Remove what `listen` made; a host may have done so before."""

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiges._runtime import environment, host_watch, listening
@@ -19,10 +20,15 @@ from aiges_wire import handshake
 from aiges_wire.worker_env import DUMP_SIGNAL
 
 if TYPE_CHECKING:
+    from aiges._runtime.calling import WrapperHost
+    from aiges._runtime.lanes import Lanes
     from aiges._runtime.tls_door import TlsDoor
 
-APP_VERSIONS: Final = (1,)
+APP_VERSIONS: Final = (1, 2)
 """The application protocol versions that this worker speaks."""
+
+OVER_GRPC_ALONE: Final = (1,)
+"""Those that it speaks where plain Unix sockets will not do: over TLS, and on a TCP port."""
 
 PLUGIN_SERVICE: Final = "plugin"
 """The name under which go-plugin hosts ask for health; the library serves "" by itself."""
@@ -76,23 +82,19 @@ async def _serve(
     import grpc  # noqa: PLC0415
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: PLC0415
 
-    from aiges._runtime import results as pushed, service  # noqa: PLC0415
+    from aiges._runtime import control, results as pushed, service  # noqa: PLC0415
     from aiges._runtime.calling import WrapperHost  # noqa: PLC0415
-    from aiges_wire.pb import (  # noqa: PLC0415
-        aiges_inner_pb2_grpc,
-        grpc_broker_pb2_grpc,
-        grpc_controller_pb2_grpc,
-        grpc_stdio_pb2_grpc,
-    )
+    from aiges_wire.pb import aiges_control_pb2_grpc  # noqa: PLC0415
 
-    stop = asyncio.Event()
+    stop = Stop(wishes.stop_grace_s)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
 
     wrapper = WrapperHost(wishes.concurrency)
-    results = service.Results()
-    pushed.connect(service.sink(wrapper, results))
+    served = OVER_GRPC_ALONE if door is not None or tcp else APP_VERSIONS
+    version = handshake.choose_version(served, wishes.versions)
+    results = service.Results(only_late=version > 1)
     healths = health.aio.HealthServicer()
     await healths.set(PLUGIN_SERVICE, health_pb2.HealthCheckResponse.SERVING)
     server = grpc.aio.server(
@@ -102,25 +104,26 @@ async def _serve(
             ("grpc.so_reuseport", 0),  # a port in use is an error, never a share
         ]
     )
-    aiges_inner_pb2_grpc.add_WrapperServiceServicer_to_server(
-        service.WrapperService(wrapper, results), server
-    )
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
-    grpc_stdio_pb2_grpc.add_GRPCStdioServicer_to_server(service.StdioService(output), server)
-    grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(
-        service.ControllerService(stop), server
-    )
-    grpc_broker_pb2_grpc.add_GRPCBrokerServicer_to_server(service.BrokerService(stop), server)
+    service.add_all(server, service.WrapperService(wrapper, results), output, stop)
     if door is None:
         listener = listening.listen(server, wishes, tcp=tcp)
     else:
         listener = door.listen(server, wishes, tcp=tcp)
     async with AsyncExitStack() as leaving:
         leaving.callback(listener.remove)
+        lanes = None
+        if version > 1:
+            lanes = _open_lanes(wrapper, listener, wishes.concurrency)
+            listener = listener.with_leftover(lanes.path)
+            leaving.callback(listener.remove)
+            aiges_control_pb2_grpc.add_WorkerControlServicer_to_server(
+                control.ControlService(wrapper, lanes, stop.after), server
+            )
+        pushed.connect(service.sink(wrapper, results, lanes))
         await server.start()
         if door is not None:
             await leaving.enter_async_context(door.opened())
-        version = handshake.choose_version(APP_VERSIONS, wishes.versions)
         certificate = door.certificate if door is not None else b""
         line = handshake.encode(
             handshake.Handshake(version, listener.network, listener.address, certificate),
@@ -129,15 +132,43 @@ async def _serve(
         host_watch.watch(output.watched, lambda: _leave_at_once(listener))
         output.announce(line)
         await stop.wait()
-        _end_by_force_after(wishes.stop_grace_s + 2 * LAST_STREAMS_S + EXIT_SLACK_S, listener)
+        _end_by_force_after(stop.grace_s + 2 * LAST_STREAMS_S + EXIT_SLACK_S, listener)
         await healths.enter_graceful_shutdown()
-        await wrapper.fini(wishes.stop_grace_s)
+        await wrapper.fini(stop.grace_s)
         results.finish()
         output.finish()
-        if wrapper.running_calls:
+        if wrapper.waiting_calls or (lanes is not None and lanes.running_calls):
             await asyncio.sleep(LAST_STREAMS_S)
             _leave_at_once(listener)  # nothing can end their threads; ending their RPCs is noise
         await server.stop(LAST_STREAMS_S)
+
+
+class Stop(asyncio.Event):
+    """Set once the worker is to leave.
+
+    Attributes:
+        grace_s: How long wrapperFini may take.
+    """
+
+    def __init__(self, grace_s: float) -> None:
+        super().__init__()
+        self.grace_s = grace_s
+
+    def after(self, grace_s: float) -> None:
+        """Leave, with another grace."""
+        self.grace_s = grace_s
+        self.set()
+
+
+def _open_lanes(wrapper: "WrapperHost", listener: listening.Listener, concurrency: int) -> "Lanes":
+    from aiges._runtime.lanes import Lanes  # noqa: PLC0415 - as all that needs the wrapper
+
+    try:
+        lanes = Lanes(wrapper, Path(listener.address).parent, concurrency)
+    except OSError as error:
+        raise listening.CannotListenError(f"cannot listen for calls: {error}") from None
+    lanes.start()
+    return lanes
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -8,8 +8,10 @@ from typing import Any
 
 import grpc
 
-from aiges._runtime import convert
+from aiges._runtime import convert, pb_convert
 from aiges._runtime.calling import WrapperHost
+from aiges._runtime.lanes import Lanes
+from aiges._runtime.replies import Failure, Reply
 from aiges._runtime.stdio import Output
 from aiges_wire.codes import BEGUN_METADATA_KEY, Code
 from aiges_wire.pb import (
@@ -33,7 +35,13 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Results:
     """Answers on their way to the supervisor, in the order in which they were made."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, only_late: bool) -> None:
+        """Make an empty queue.
+
+        Args:
+            only_late: Calls are answered by lane; what comes here is what came too late there.
+        """
+        self._only_late = only_late
         self._loop = asyncio.get_running_loop()
         self._queue: deque[pb.Response] = deque()
         self._changed = asyncio.Event()
@@ -41,7 +49,14 @@ class Results:
         self._finished = False
 
     def put(self, message: pb.Response) -> None:
-        """Queue one answer; on the event loop only."""
+        """Queue one answer; on the event loop only.
+
+        A host that speaks version 2 has no `communicate`: what comes late there, behind the answer
+        that went by lane, interests nobody.
+        """
+        if self._only_late and self._reader is None:
+            log.debug("late answer dropped tag=%s", message.tag)
+            return
         self._queue.append(message)
         self._changed.set()
 
@@ -94,9 +109,10 @@ class WrapperService(aiges_inner_pb2_grpc.WrapperServiceServicer):
     async def wrapperOnceExec(self, request: pb.Request, context: Context) -> pb.Response:
         """Run one call; its answer is queued before this empty reply is sent."""
         await context.send_initial_metadata(_BEGUN)
-        message = await self._host.once(request.tag, dict(request.params), list(request.list))
-        if message is not None:
-            self._results.put(message)
+        inputs = pb_convert.inputs_of(request.list)
+        reply = await self._host.once(request.tag, dict(request.params), inputs)
+        if reply is not None:
+            self._results.put(pb_convert.message_of(request.tag, reply))
         return pb.Response(tag=request.tag)
 
 
@@ -142,20 +158,31 @@ class BrokerService(grpc_broker_pb2_grpc.GRPCBrokerServicer):
         yield  # makes this a stream
 
 
-def sink(host: WrapperHost, results: Results) -> Any:  # noqa: ANN401
+def add_all(
+    server: grpc.aio.Server, wrapper: WrapperService, output: Output, stop: asyncio.Event
+) -> None:
+    """Give `server` what go-plugin hosts and version 1 ask for; `stop` is set by a Shutdown."""
+    aiges_inner_pb2_grpc.add_WrapperServiceServicer_to_server(wrapper, server)
+    grpc_stdio_pb2_grpc.add_GRPCStdioServicer_to_server(StdioService(output), server)
+    grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(ControllerService(stop), server)
+    grpc_broker_pb2_grpc.add_GRPCBrokerServicer_to_server(BrokerService(stop), server)
+
+
+def sink(host: WrapperHost, results: Results, lanes: Lanes | None) -> Any:  # noqa: ANN401
     """Make the function that `callback` calls, from any thread, with (response, tag)."""
 
     def deliver(response: object, tag: str) -> int:
+        reply: Reply
         try:
-            message = host.failure_of(response, tag) or convert.answer(tag, response)
+            reply = host.reply_of(response)
         except convert.NoAnswerError as error:
             log.error("callback %s", error)  # noqa: TRY400 - it says all there is to say
-            message = convert.failure(tag, Code.EXEC_FAILED, f"callback {error}")
+            reply = Failure(Code.EXEC_FAILED, f"callback {error}")
         except Exception as error:  # whatever it is made of: the client waits for an answer
             log.exception("callback cannot send what it was given")
-            text = f"callback: {type(error).__name__}: {error}"
-            message = convert.failure(tag, Code.EXEC_FAILED, text)
-        results.put_from_thread(message)
+            reply = Failure(Code.EXEC_FAILED, f"callback: {type(error).__name__}: {error}")
+        if lanes is None or not lanes.answer(tag, reply):
+            results.put_from_thread(pb_convert.message_of(tag, reply))
         return 0
 
     return deliver

@@ -1,0 +1,185 @@
+"""The calls of a worker that speaks version 2: over lanes of the native data channel."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+
+from aiges_loader.calls import Call, Datum, Reply
+from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
+from aiges_loader.pool.lane import Lane
+from aiges_loader.pool.messages import error_for
+from aiges_loader.pool.pending import NotBegunError, Pending
+from aiges_wire import frames
+from aiges_wire.frames import Buffer, Header, Kind
+
+MAX_AHEAD: Final = 4
+"""Calls that wait in a lane behind the one that runs."""
+
+AHEAD_US: Final = 1000
+"""They wait there only if together they take no longer: elsewhere a place may become free."""
+
+_WEIGHT: Final = 0.05  # of the newest call in the average of what calls take
+_NUMBERS: Final = 1 << 32
+
+
+class LaneCalls:
+    """Gives calls to lanes: each has one that runs, and a few more if calls are short.
+
+    The worker runs the calls of one lane in order, so the first that is not answered is the one
+    that has begun.
+    """
+
+    def __init__(self, path: str, concurrency: int) -> None:
+        """Make it without lanes; they are opened when they are needed.
+
+        Args:
+            path: Where the worker listens.
+            concurrency: How many lanes it takes.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._path = path
+        self._concurrency = concurrency
+        self._lanes: list[_Line] = []
+        self._idle: list[_Line] = []  # the one used last is the last: its thread is still warm
+        self._number = 0
+        self._average_us = float(AHEAD_US)
+        self.last_answer_at = self._loop.time()
+        self.broken: asyncio.Future[str] = self._loop.create_future()
+
+    @property
+    def listens(self) -> bool:
+        """Say whether answers of the worker can still come."""
+        return not self.broken.done()
+
+    @property
+    def ahead(self) -> int:
+        """How many calls more than its concurrency the worker may be given, to begin them next."""
+        return self._concurrency * self._ahead_per_lane()
+
+    async def once(self, call: Call, on_done: Callable[[], None]) -> Reply:
+        """Run one call; see `CallChannel`."""
+        pending = Pending(call.sid, self._loop.create_future(), self._loop.time(), on_done)
+        try:
+            line = self._pick()
+        except OSError as error:
+            on_done()
+            self._break(f"no lane to it can be opened: {error.strerror}")
+            raise NotBegunError(f"no lane can be opened: {error.strerror}") from None
+        self._number = (self._number + 1) % _NUMBERS
+        items = [(d.key, len(d.data), d.type, d.status, d.desc) for d in call.inputs]
+        deadline_us = int(call.deadline_at * 1_000_000) if call.deadline_at else 0
+        head = frames.call(
+            self._number,
+            call.sid,
+            call.params,
+            items,
+            deadline_us=deadline_us,
+            dumps=orjson.dumps,
+        )
+        line.calls.append((self._number, pending))
+        line.lane.send([head, *(datum.data for datum in call.inputs)])
+        return await pending.answer
+
+    def longest_call_s(self) -> float:
+        """Return for how long the worker has had its oldest call in user code, 0 if it has none."""
+        began = (line.calls[0][1].began_at for line in self._lanes if line.calls)
+        return max((self._loop.time() - at for at in began), default=0.0)
+
+    def fail_all(self, reason: str) -> tuple[str, ...]:
+        """End every call that the worker has, for it is dead or as good as; return their sids."""
+        for line in self._lanes:
+            line.lane.read_all()
+        sids = []
+        for line in self._lanes:
+            has_begun = not (len(line.calls) == 1 and line.lane.has_unread())
+            while line.calls:
+                _, pending = line.calls.popleft()
+                sids.append(pending.sid)
+                pending.fail(WorkerDiedError(reason) if has_begun else NotBegunError(reason))
+                pending.on_done()
+                has_begun = False
+        self._idle.clear()
+        return tuple(sids)
+
+    def close(self) -> None:
+        """Hang up."""
+        for line in self._lanes:
+            line.lane.close()
+
+    def _ahead_per_lane(self) -> int:
+        return min(MAX_AHEAD, int(AHEAD_US / self._average_us))
+
+    def _pick(self) -> "_Line":
+        if self._idle:
+            return self._idle.pop()
+        if len(self._lanes) < self._concurrency:
+            line = _Line()
+            line.lane = Lane(
+                self._path,
+                lambda header, meta, data: self._came(line, header, meta, data),
+                self._break,
+            )
+            self._lanes.append(line)
+            return line
+        return min(self._lanes, key=lambda line: len(line.calls))
+
+    def _came(self, line: "_Line", header: Header, meta: Buffer, data: Buffer) -> None:
+        """Take the answer to the first call of a line."""
+        if not line.calls or line.calls[0][0] != header.call:
+            raise frames.FrameError(f"an answer to call {header.call}, which is not the next")
+        now = self._loop.time()
+        pending = line.calls[0][1]
+        outcome: Reply | CallError
+        if header.kind is Kind.ANSWER:
+            items = frames.read_answer(header, meta, loads=orjson.loads)
+            outcome = _reply(items, data)
+        elif header.kind is Kind.FAILURE:
+            code, text = frames.read_failure(header, meta, loads=orjson.loads)
+            outcome = error_for(code, text)
+        else:
+            raise frames.FrameError(f"a {header.kind.name} from a worker")
+        line.calls.popleft()
+        self.last_answer_at = now
+        self._average_us += _WEIGHT * (min(header.number, 1e9) - self._average_us)
+        self._average_us = max(self._average_us, 1.0)
+        if line.calls:
+            line.calls[0][1].began_at = now
+        else:
+            self._idle.append(line)
+        if isinstance(outcome, Reply):
+            pending.succeed(outcome)
+        else:
+            pending.fail(outcome)
+        pending.on_done()
+
+    def _break(self, reason: str) -> None:
+        if not self.broken.done():
+            self.broken.set_result(reason)
+
+
+class _Line:
+    """A lane, and the calls that are in it, the one that runs first."""
+
+    __slots__ = ("calls", "lane")
+
+    lane: Lane
+
+    def __init__(self) -> None:
+        self.calls: deque[tuple[int, Pending]] = deque()
+
+
+def _reply(items: list[frames.Item], data: Buffer) -> Reply | CallError:
+    if not items:  # an answer without data is no answer
+        return WrapperFailedError("the wrapper answered without any output")
+    if len(items) == 1:
+        key, _, kind, status, desc = items[0]
+        return Reply((Datum(key, data, kind, status, desc),))
+    outputs = []
+    at = 0
+    for key, size, kind, status, desc in items:
+        outputs.append(Datum(key, data[at : at + size], kind, status, desc))
+        at += size
+    return Reply(tuple(outputs))

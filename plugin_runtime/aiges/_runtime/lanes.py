@@ -1,0 +1,234 @@
+"""The worker's end of the native data channel: one connection, a lane, for each call at once.
+
+A lane has a thread, which reads a call, runs it and writes its answer; what the supervisor sends
+meanwhile waits in the socket. So calls of a lane begin in the order in which they were sent, each
+after the one before it was answered, and nothing is handed from one thread to another.
+"""
+
+import logging
+import os
+import secrets
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from aiges._runtime.calling import WrapperHost
+from aiges._runtime.replies import Answer, Buffer, Failure, Input, Reply
+from aiges_wire import frames
+from aiges_wire.codes import Code
+
+SMALL_BYTES: Final = 64 << 10
+"""Meta and data up to this size are read together; longer data is read item by item, in place."""
+
+_PEER: Final = struct.Struct("3i")  # pid, uid, gid
+
+log = logging.getLogger("aiges.worker")
+
+
+class Lanes:
+    """All lanes of this worker.
+
+    Attributes:
+        path: Where the supervisor connects.
+    """
+
+    def __init__(self, host: WrapperHost, folder: Path, limit: int) -> None:
+        """Listen.
+
+        Args:
+            host: Runs the calls.
+            folder: Private; gets the socket.
+            limit: How many lanes there may be: calls at once.
+
+        Raises:
+            OSError: There can be no socket.
+        """
+        self._host = host
+        self._limit = limit
+        self.path = folder / f"data-{os.getpid()}-{secrets.token_hex(4)}.sock"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.path))
+        self._listener.listen(limit)
+        self._lanes: set[_Lane] = set()
+        self._calls: dict[str, _LaneCall] = {}
+
+    def start(self) -> None:
+        """Begin to accept, in a thread."""
+        threading.Thread(target=self._accept, name="lanes", daemon=True).start()
+
+    @property
+    def running_calls(self) -> int:
+        """How many calls are in user code, or wait for their callback."""
+        return len(self._calls)
+
+    def answer(self, tag: str, reply: Reply) -> bool:
+        """Answer the call `tag`, from any thread; say whether it is one of ours, unanswered."""
+        call = self._calls.get(tag)
+        return call is not None and call.answer(reply)
+
+    def _accept(self) -> None:
+        while True:
+            peer, _ = self._listener.accept()
+            if _uid_of(peer) != os.geteuid():
+                log.error("a lane was opened by another user; closed")
+                peer.close()
+            elif len(self._lanes) >= self._limit:
+                log.error("more lanes were opened than the %d calls at once; closed", self._limit)
+                peer.close()
+            else:
+                lane = _Lane(peer)
+                self._lanes.add(lane)
+                name = f"lane_{len(self._lanes)}"
+                threading.Thread(target=self._serve, args=(lane,), name=name, daemon=True).start()
+
+    def _serve(self, lane: "_Lane") -> None:
+        try:
+            while (call := lane.receive()) is not None:
+                self._run(call)
+        except frames.FrameError as error:
+            log.error("lane closed: %s", error)  # noqa: TRY400 - it says all there is to say
+        except OSError as error:
+            log.debug("lane broke: %s", error)
+        finally:
+            self._lanes.discard(lane)
+            lane.close()
+
+    def _run(self, call: "_LaneCall") -> None:
+        if call.is_late():  # its client has been answered; this only frees the lane
+            call.answer(Failure(Code.TIMEOUT, "its deadline passed before it began"))
+            return
+        self._calls[call.tag] = call
+        try:
+            reply = self._host.run_once(call.tag, call.params, call.inputs)
+            if reply is None:
+                call.answered.wait()  # a call keeps its lane until its callback came
+            else:
+                call.answer(reply)
+        finally:
+            del self._calls[call.tag]
+
+
+class _LaneCall:
+    """One call, answered once: by what the wrapper returns, or by the first callback."""
+
+    __slots__ = (
+        "_began_ns",
+        "_lane",
+        "_number",
+        "answered",
+        "deadline_us",
+        "inputs",
+        "params",
+        "tag",
+    )
+
+    def __init__(
+        self, lane: "_Lane", header: frames.Header, meta: frames.CallMeta, inputs: list[Input]
+    ) -> None:
+        self._lane = lane
+        self._number = header.call
+        self._began_ns = time.perf_counter_ns()
+        self.deadline_us = header.number
+        self.tag = meta.tag
+        self.params = meta.params
+        self.inputs = inputs
+        self.answered = threading.Event()
+
+    def is_late(self) -> bool:
+        """Say whether the call's deadline had passed before it began."""
+        return 0 < self.deadline_us < time.monotonic_ns() // 1000
+
+    def answer(self, reply: Reply) -> bool:
+        """Send the reply if it is the first; say whether it was."""
+        with self._lane.writing:
+            if self.answered.is_set():
+                return False
+            spent_us = (time.perf_counter_ns() - self._began_ns) // 1000
+            try:
+                self._lane.send(_frame(self._number, reply, spent_us))
+            except OSError as error:  # the supervisor hung up; the lane's own thread ends by it
+                log.debug("answer not sent: %s", error)
+            self.answered.set()
+        return True
+
+
+class _Lane:
+    """One connection: reads are its thread's, writes are under a lock."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._socket = peer
+        self.writing = threading.Lock()
+
+    def receive(self) -> _LaneCall | None:
+        """Wait for the next call; None once there will be no more.
+
+        Raises:
+            FrameError: What came is no call.
+        """
+        head = self._read(frames.HEADER_BYTES)
+        if not head:
+            return None
+        header = frames.read_header(head)
+        if header.kind is not frames.Kind.CALL:
+            raise frames.FrameError(f"expected a CALL, got {header.kind.name}")
+        size = header.meta_bytes + header.data_bytes
+        together = self._read(size if size <= SMALL_BYTES else header.meta_bytes)
+        meta = frames.read_call(header, together[: header.meta_bytes])
+        inputs = []
+        offset = header.meta_bytes
+        for key, length, kind, status, desc in meta.items:
+            if size <= SMALL_BYTES:
+                data = together[offset : offset + length]
+                offset += length
+            else:
+                data = self._read(length)
+            inputs.append(Input(key, data, kind, status, dict(desc)))
+        return _LaneCall(self, header, meta, inputs)
+
+    def _read(self, size: int) -> bytes:
+        """Read exactly `size` bytes; b"" if the peer hung up before the first of them."""
+        data = self._socket.recv(size, socket.MSG_WAITALL) if size else b""
+        if len(data) == size or not data:
+            return data
+        pieces = [data]
+        missing = size - len(data)
+        while missing:  # a signal came in between
+            data = self._socket.recv(missing, socket.MSG_WAITALL)
+            if not data:
+                raise frames.FrameError(f"a frame was cut off {missing} bytes before its end")
+            pieces.append(data)
+            missing -= len(data)
+        return b"".join(pieces)
+
+    def send(self, buffers: list[Buffer]) -> None:
+        """Write all of `buffers`; the caller holds `writing`."""
+        if len(buffers) > frames.MAX_BUFFERS:
+            buffers = [b"".join(buffers)]
+        total = sum(map(len, buffers))
+        sent = self._socket.sendmsg(buffers)
+        while sent < total:  # a signal came in between
+            buffers = frames.behind(buffers, sent)
+            total -= sent
+            sent = self._socket.sendmsg(buffers)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _frame(number: int, reply: Reply, spent_us: int) -> list[Buffer]:
+    if not isinstance(reply, Answer):
+        return [frames.failure(number, reply.code, reply.text, spent_us=spent_us)]
+    items = [
+        (output.key, len(output.data), output.type, output.status, output.desc)
+        for output in reply.outputs
+    ]
+    head = frames.answer(number, items, spent_us=spent_us)
+    return [head, *(output.data for output in reply.outputs)]
+
+
+def _uid_of(peer: socket.socket) -> int:
+    _, uid, _ = _PEER.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    return int(uid)
