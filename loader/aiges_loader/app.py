@@ -15,8 +15,9 @@ from aiges_loader.config import AdminConfig, GiveUp, LoaderConfig
 from aiges_loader.exit_status import ExitStatus
 from aiges_loader.frontend.admin_api import AdminApi
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
-from aiges_loader.frontend.http_api import HttpApi, HttpSettings
+from aiges_loader.frontend.http_api import HttpApi
 from aiges_loader.frontend.http_server import HttpLimits, HttpServer
+from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.listening import ListenError, bind, own_address
 from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.pool.hang import HangPolicy
@@ -66,7 +67,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
     with socket_dir() as folder:
         pool = Pool(pool_plan(config, folder))
         api = HttpApi(pool, _http_settings(config))
-        server = HttpServer(listener, api.handle, _http_limits(config))
+        server = HttpServer(listener, api.handle, _http_limits(config), quick=api)
         actions = Administration(pool, api, stop=stop, reloads=reloads)
         # Outermost, so that operators can see how the service ends.
         admin_server = _admin_server(admin_listener, actions, config.admin.token)

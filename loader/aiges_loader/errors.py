@@ -109,3 +109,13 @@ class WrapperError(CallError):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+class InternalError(CallError):
+    """A bug of ours; the log has it."""
+
+    code = Code.EXEC_FAILED
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self) -> None:
+        super().__init__("internal error; the log says more")

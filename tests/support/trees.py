@@ -18,9 +18,14 @@ def marked(marker: str) -> list[int]:
 
 def environs(pid: int) -> Iterator[list[bytes]]:
     """Yield the environment as each thread has it: one that has ended, as in a zombie, has none."""
-    for path in Path(f"/proc/{pid}").glob("task/*/environ"):
+    folder = Path(f"/proc/{pid}/task")
+    try:
+        threads = os.listdir(folder)
+    except FileNotFoundError:  # it has just ended
+        return
+    for thread in threads:
         try:
-            yield path.read_bytes().split(b"\0")
+            yield (folder / thread / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
 

@@ -51,7 +51,12 @@ class Request:
 
 
 def decode_request(
-    body: bytes, *, sid: str, header_pass: Sequence[str], declared_inputs: Sequence[str]
+    body: bytes,
+    *,
+    sid: str,
+    header_pass: Sequence[str],
+    declared_inputs: Sequence[str],
+    deadline_at: float = 0.0,
 ) -> Request:
     """Decode the body of a request for one answer.
 
@@ -61,6 +66,7 @@ def decode_request(
         header_pass: Names in the request's `header` that become params; missing ones as "".
         declared_inputs: Keys that come first among the inputs, in this order; the others follow
             in the request's order.
+        deadline_at: See `Call`.
 
     Raises:
         BadRequestError: Not JSON, or a part of the wrong kind.
@@ -75,7 +81,7 @@ def decode_request(
     if not sections.payload:
         raise NoInputError
     inputs = decode_payload(sections.payload, declared_inputs)
-    return Request(Call(sid, params, inputs), expectations)
+    return Request(Call(sid, params, inputs, deadline_at), expectations)
 
 
 def decode_parameter(

@@ -1,33 +1,28 @@
-"""The HTTP routes: once calls, the service's description, probes. Sits on http_server.py."""
+"""The HTTP routes: once calls, the service's description, probes. Sits on http_server.py.
+
+Plain requests for inference never get here: quick_http.py answers them. Both use inference.py.
+"""
 
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote, unquote
 
 import orjson
 from aiohttp import web
 
-from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import (
-    BodyTooLargeError,
-    CallError,
-    DeadlineError,
-    NoWorkerError,
-)
-from aiges_loader.frontend import codec, swagger
+from aiges_loader.errors import BodyTooLargeError, CallError, NoWorkerError
+from aiges_loader.frontend import swagger
 from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.http_server import SERVER_NAME
+from aiges_loader.frontend.inference import Backend, HttpAnswer, HttpSettings, Inference, new_sid
 from aiges_loader.frontend.openapi import openapi
-from aiges_loader.frontend.request_tally import NO_ANSWER, RequestTally
+from aiges_loader.frontend.quick_http import head_of
+from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.frontend.schema import parse_schema
-from aiges_wire.codes import Code
 
 log = logging.getLogger(__name__)
 
@@ -50,40 +45,7 @@ _JSON_UTF8: Final = {**_JSON, "Content-Type": "application/json; charset=utf-8"}
 _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 RETRY_AFTER_S: Final = 1
 PREFLIGHT_AGE_S: Final = 600
-CONVERTED_AT_ONCE_BYTES: Final = 256 << 10
-"""What is larger is decoded or encoded in a thread, so that one client does not hold up others."""
-
-
-class Backend(Protocol):
-    """What the routes need of the pool."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Say whether enough workers take calls."""
-
-    async def once(self, call: Call) -> Reply:
-        """Run one call; raise `CallError`."""
-
-
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
-    """What the routes need of the configuration.
-
-    Attributes:
-        service: The service's name; its route is /v1/<service>.
-        header_pass: Names of request headers (members of `header`) that become params.
-        timeout_s: Deadline of a call, from its request head on.
-        max_body_bytes: Of one request.
-        legacy_status: Answer 500 for every error, as the original does.
-        restart_wait_s: How long a request waits for the first worker to come up.
-    """
-
-    service: str
-    header_pass: tuple[str, ...]
-    timeout_s: float
-    max_body_bytes: int
-    legacy_status: bool
-    restart_wait_s: float
+_OK_HEAD: Final = head_of(HTTPStatus.OK, _JSON)
 
 
 class HttpApi:
@@ -91,7 +53,7 @@ class HttpApi:
 
     Attributes:
         draining: The service was told to end.
-        tally: What happened to requests for inference so far.
+        inference: Answers requests for it.
 
     Until `describe` is called only the probes have answers; anything else waits for it, like a
     call waits for a worker.
@@ -100,13 +62,36 @@ class HttpApi:
     def __init__(self, backend: Backend, settings: HttpSettings) -> None:
         """Make an API that knows no routes yet."""
         self.draining = False
-        self.tally = RequestTally()
+        self.inference = Inference(backend, settings)
         self._backend = backend
-        self.settings = settings
         self._described = asyncio.Event()
         self._inference: frozenset[str] = frozenset()
-        self._inputs: tuple[str, ...] = ()
+        self._quick_routes: frozenset[bytes] = frozenset()
         self._documents: Mapping[str, bytes] = {}
+
+    @property
+    def settings(self) -> HttpSettings:
+        """What the routes need of the configuration; may be replaced at any time."""
+        return self.inference.settings
+
+    @settings.setter
+    def settings(self, settings: HttpSettings) -> None:
+        self.inference.settings = settings
+
+    @property
+    def tally(self) -> RequestTally:
+        """What happened to requests for inference so far."""
+        return self.inference.tally
+
+    def is_inference(self, path: bytes) -> bool:
+        """Say whether a POST to `path`, as it stands in a request, is one for inference."""
+        return path in self._quick_routes
+
+    def answer_head(self, answer: HttpAnswer) -> bytes:
+        """Write the status line and header fields of an answer."""
+        if answer.status == HTTPStatus.OK:
+            return _OK_HEAD
+        return head_of(answer.status, _fields_of(answer))
 
     @property
     def is_ready(self) -> bool:
@@ -122,7 +107,8 @@ class HttpApi:
         service = parse_schema(text, service_name=self.settings.service)
         document = openapi(service)
         self._inference = frozenset(service.routes)
-        self._inputs = tuple(service.inputs)
+        self._quick_routes = frozenset(route.encode() for route in service.routes)
+        self.inference.inputs = tuple(service.inputs)
         self._documents = {
             "/openapi.json": document,
             "/swagger/doc.json": document,
@@ -162,35 +148,24 @@ class HttpApi:
             async with asyncio.timeout(limit_s):
                 await self._described.wait()
         except TimeoutError:
-            return self._failed(NoWorkerError(f"none within {limit_s:g} s"), new_sid())
+            error = NoWorkerError(f"none within {limit_s:g} s")
+            return _response(self.inference.failure(error, new_sid()))
         return await self._answer(request)
 
     # Inference:
 
     async def _once(self, request: web.BaseRequest) -> web.StreamResponse:
-        began = time.perf_counter()
-        code: int | str = NO_ANSWER
-        self.tally.begin()
-        try:
-            code, response = await self._run(request, new_sid())
-        finally:
-            self.tally.end(code, time.perf_counter() - began)
-        return response
-
-    async def _run(self, request: web.BaseRequest, sid: str) -> tuple[int, web.Response]:
-        """Run one call; return its code and the answer."""
+        asked = self.inference.begin()
         try:
             async with asyncio.timeout(self.settings.timeout_s):
                 body = await self._body(request)
-                asked = await self._decode(body, sid)
-                reply = await self._backend.once(asked.call)
-                answer = await self._encode(reply, sid, asked.expectations)
+                return _response(await self.inference.answer(asked, body))
         except TimeoutError:
-            late = DeadlineError()
-            return late.code, self._failed(late, sid)
+            return _response(self.inference.late(asked))
         except CallError as error:
-            return error.code, self._failed(error, sid)
-        return Code.OK, web.Response(body=answer, headers=_JSON)
+            return _response(self.inference.fail(asked, error))
+        finally:
+            self.inference.drop(asked)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         """Read the body; refuse it unread where its announced length is too much."""
@@ -204,37 +179,6 @@ class HttpApi:
             return await request.read()
         except web.HTTPRequestEntityTooLarge:
             raise too_large from None
-
-    async def _decode(self, body: bytes, sid: str) -> codec.Request:
-        decode = partial(
-            codec.decode_request,
-            body,
-            sid=sid,
-            header_pass=self.settings.header_pass,
-            declared_inputs=self._inputs,
-        )
-        if len(body) <= CONVERTED_AT_ONCE_BYTES:
-            return decode()
-        return await asyncio.get_running_loop().run_in_executor(None, decode)
-
-    async def _encode(
-        self, reply: Reply, sid: str, expectations: Mapping[str, codec.Expectation]
-    ) -> bytes:
-        encode = partial(codec.encode_reply, reply, sid, expectations)
-        if sum(len(output.data) for output in reply.outputs) <= CONVERTED_AT_ONCE_BYTES:
-            return encode()
-        return await asyncio.get_running_loop().run_in_executor(None, encode)
-
-    def _failed(self, error: CallError, sid: str) -> web.Response:
-        status = error.status
-        if self.settings.legacy_status:
-            status = HTTPStatus.INTERNAL_SERVER_ERROR
-        response = web.Response(status=status, body=codec.encode_error(error, sid), headers=_JSON)
-        if error.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            response.headers["Retry-After"] = str(RETRY_AFTER_S)
-        if isinstance(error, BodyTooLargeError):
-            response.force_close()  # the rest of the body is not worth reading
-        return response
 
     # Everything else:
 
@@ -272,9 +216,15 @@ def _path_of(request: web.BaseRequest) -> str:
     return unquote(target.partition("?")[0])
 
 
-def new_sid() -> str:
-    """Make the name of a call."""
-    return str(uuid.uuid4())
+def _fields_of(answer: HttpAnswer) -> Mapping[str, str]:
+    return {**_JSON, "Retry-After": str(RETRY_AFTER_S)} if answer.retry else _JSON
+
+
+def _response(answer: HttpAnswer) -> web.Response:
+    response = web.Response(status=answer.status, body=answer.body, headers=_fields_of(answer))
+    if answer.hang_up:
+        response.force_close()
+    return response
 
 
 def _other_page(path: str, method: str) -> web.StreamResponse:

@@ -17,6 +17,8 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from aiges_loader.frontend.quick_http import QuickConnection, Routes
+
 log = logging.getLogger(__name__)
 
 SERVER_NAME: Final = "aiges-loader"
@@ -62,10 +64,24 @@ class HttpServer:
     A handler is cancelled when its client goes away.
     """
 
-    def __init__(self, listener: socket.socket, handler: Handler, limits: HttpLimits) -> None:
-        """Take over `listener`, a bound socket; `start` listens."""
+    def __init__(
+        self,
+        listener: socket.socket,
+        handler: Handler,
+        limits: HttpLimits,
+        *,
+        quick: Routes | None = None,
+    ) -> None:
+        """Make it; `start` listens.
+
+        Args:
+            listener: A bound socket, taken over.
+            handler: Answers requests.
+            limits: What clients may take.
+            quick: Routes whose plain requests are answered without the library.
+        """
         self._listener = listener
-        self._server = _Connections(handler, limits)
+        self._server = _Connections(handler, limits, quick)
         self._accepting: asyncio.Server | None = None
 
     @property
@@ -97,14 +113,14 @@ class HttpServer:
             await self._accept_the_rest()
         self._listener.close()
         await self._server.hear_everybody(min(FIRST_REQUEST_S, limit_s))
-        self._server.pre_shutdown()  # idle connections go, busy ones after their answer
+        self._server.close_idle()
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._server.idle.wait()
 
     async def close(self) -> None:
         """Let the last answers out and close every connection."""
-        await self._server.shutdown(LAST_ANSWERS_S)
+        await self._server.end(LAST_ANSWERS_S)
 
     async def _accept_the_rest(self) -> None:
         """Accept connections that were made but not yet accepted: closing would drop them."""
@@ -122,7 +138,7 @@ class HttpServer:
 class _Connections(web.Server):
     """Makes our kind of connection and request."""
 
-    def __init__(self, handler: Handler, limits: HttpLimits) -> None:
+    def __init__(self, handler: Handler, limits: HttpLimits, quick: Routes | None) -> None:
         super().__init__(
             self._answer,
             request_factory=self._request,
@@ -136,22 +152,54 @@ class _Connections(web.Server):
             access_log=None,
         )
         self._handler = handler
+        self._quick = quick
+        self._quick_connections: set[QuickConnection] = set()
         self._busy = 0
         self.idle = asyncio.Event()
         self.idle.set()
         self.limits = limits
-        self._unheard: set[_Connection] = set()
+        self._unheard: set[object] = set()
         self._all_heard = asyncio.Event()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._busy += 1
-        self.idle.clear()
+        self.begun()
         try:
             return await self._handler(request)
         finally:
-            self._busy -= 1
-            if not self._busy:
-                self.idle.set()
+            self.ended()
+
+    def begun(self) -> None:
+        """Note that a request has begun; `ended` follows."""
+        self._busy += 1
+        self.idle.clear()
+
+    def ended(self) -> None:
+        """Note that a request has ended."""
+        self._busy -= 1
+        if not self._busy:
+            self.idle.set()
+
+    def close_idle(self) -> None:
+        """Close idle connections; busy ones go after their answer."""
+        self.pre_shutdown()
+        for connection in list(self._quick_connections):
+            if not connection.is_busy:
+                connection.close()
+
+    async def end(self, limit_s: float) -> None:
+        """Close every connection; answers that are ready have `limit_s` seconds to leave."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self.idle.wait()
+        for connection in list(self._quick_connections):
+            connection.close()
+        await self.shutdown(limit_s)
+        for connection in list(self._quick_connections):
+            connection.abort()
+
+    def left(self, connection: QuickConnection) -> None:
+        """Note that a connection is closed, or the library's."""
+        self._quick_connections.discard(connection)
 
     async def hear_everybody(self, limit_s: float) -> None:
         """Wait until every connection has made a request, or has gone."""
@@ -161,17 +209,32 @@ class _Connections(web.Server):
                 async with asyncio.timeout(limit_s):
                     await self._all_heard.wait()
 
-    def came(self, connection: "_Connection") -> None:
+    def came(self, connection: object) -> None:
         """Note a connection that has made no request yet."""
         self._unheard.add(connection)
 
-    def heard(self, connection: "_Connection") -> None:
+    def heard(self, connection: object) -> None:
         """Note that a connection has made a request, or has gone."""
         self._unheard.discard(connection)
         if not self._unheard:
             self._all_heard.set()
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> Any:  # noqa: ANN401 - the library's kind of connection, or ours
+        """Make a connection."""
+        if self._quick is None:
+            return self.library_protocol()
+        connection = QuickConnection(
+            self,
+            self._quick,
+            header_timeout_s=self.limits.header_timeout_s,
+            idle_timeout_s=self.limits.idle_timeout_s,
+        )
+        self._quick_connections.add(connection)
+        self.came(connection)
+        return connection
+
+    def library_protocol(self) -> RequestHandler:
+        """Make a connection of the library."""
         loop = asyncio.get_running_loop()
         return _Connection(self, self.limits.header_timeout_s, loop=loop, **self._kwargs)
 

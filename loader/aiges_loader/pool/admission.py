@@ -1,8 +1,8 @@
 """How many calls are let in and which worker takes the next one. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from aiges_loader.errors import NoLicenceError
 
@@ -27,8 +27,7 @@ class Licences:
         self.taken -= 1
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """What a choice among ready workers rests on.
 
     Attributes:

@@ -47,6 +47,7 @@ class Lane:
         self._rest = b""
         self._long: _LongFrame | None = None
         self._outgoing: deque[Buffer] = deque()
+        self._waits_for_room = False  # in the socket, for `_outgoing`
         self._deaf = False  # the worker reads no more
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
@@ -64,7 +65,14 @@ class Lane:
         sent = self._try(buffers)
         if sent < sum(map(len, buffers)):
             self._outgoing.extend(frames.behind(buffers, sent))
+            self._waits_for_room = True
             self._loop.add_writer(self._socket.fileno(), self._flush)
+
+    def send_soon(self, buffers: list[Buffer]) -> None:
+        """Send `buffers` in a moment, together with what else comes until then."""
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.extend(buffers)
 
     def has_unread(self) -> bool:
         """Say whether the worker has not read all that was sent, as far as can be known."""
@@ -147,11 +155,16 @@ class Lane:
             return sum(map(len, buffers))
 
     def _flush(self) -> None:
+        if not self.is_open:
+            return
         buffers = list(self._outgoing)
-        sent = self._try(buffers)
-        self._outgoing = deque(frames.behind(buffers, sent))
-        if not self._outgoing:
+        left = frames.behind(buffers, self._try(buffers))
+        self._outgoing = deque(left)
+        if left and not self._waits_for_room:
+            self._loop.add_writer(self._socket.fileno(), self._flush)
+        elif not left and self._waits_for_room:
             self._loop.remove_writer(self._socket.fileno())
+        self._waits_for_room = bool(left)
 
     def _end(self, reason: str, *, unread: bool) -> None:
         if not self.is_open:

@@ -15,13 +15,14 @@ from aiges_loader.pool.pending import NotBegunError, Pending
 from aiges_wire import frames
 from aiges_wire.frames import Buffer, Header, Kind
 
-MAX_AHEAD: Final = 4
+MAX_AHEAD: Final = 16
 """Calls that wait in a lane behind the one that runs."""
 
 AHEAD_US: Final = 1000
 """They wait there only if together they take no longer: elsewhere a place may become free."""
 
 _WEIGHT: Final = 0.05  # of the newest call in the average of what calls take
+_MOST_AT_ONCE: Final = 4.0  # a single call counts as at most so many times the average
 _NUMBERS: Final = 1 << 32
 
 
@@ -79,8 +80,12 @@ class LaneCalls:
             deadline_us=deadline_us,
             dumps=orjson.dumps,
         )
+        buffers = [head, *(datum.data for datum in call.inputs)]
+        if line.calls:  # the worker is busy: what it gets next is not urgent
+            line.lane.send_soon(buffers)
+        else:
+            line.lane.send(buffers)
         line.calls.append((self._number, pending))
-        line.lane.send([head, *(datum.data for datum in call.inputs)])
         return await pending.answer
 
     def longest_call_s(self) -> float:
@@ -108,6 +113,11 @@ class LaneCalls:
         """Hang up."""
         for line in self._lanes:
             line.lane.close()
+
+    def _learn(self, spent_us: int) -> None:
+        """Take another duration into the average; a call that the kernel held up counts little."""
+        counted = min(spent_us, _MOST_AT_ONCE * self._average_us)
+        self._average_us = max(1.0, self._average_us + _WEIGHT * (counted - self._average_us))
 
     def _ahead_per_lane(self) -> int:
         return min(MAX_AHEAD, int(AHEAD_US / self._average_us))
@@ -143,8 +153,7 @@ class LaneCalls:
             raise frames.FrameError(f"a {header.kind.name} from a worker")
         line.calls.popleft()
         self.last_answer_at = now
-        self._average_us += _WEIGHT * (min(header.number, 1e9) - self._average_us)
-        self._average_us = max(self._average_us, 1.0)
+        self._learn(header.number)
         if line.calls:
             line.calls[0][1].began_at = now
         else:

@@ -140,6 +140,7 @@ class Pool:
     def _make(self, number: int, plan: PoolPlan) -> Worker:
         worker = Worker(number, plan.spec, plan.policy, keep_probing=plan.keep_probing)
         worker.on_change = self._changed
+        worker.on_room = self._seat
         worker.on_restart = self.history.count
         worker.is_taken = self._is_taken
         return worker
@@ -326,7 +327,7 @@ class Pool:
         return any(worker.address == address for worker in self.workers)
 
     def _changed(self) -> None:
-        """A worker's state or load has changed. Several changes in a row are looked at once."""
+        """A worker's state has changed. Several changes in a row are looked at once."""
         if not self._pump_planned:
             self._pump_planned = True
             asyncio.get_running_loop().call_soon(self._look)
@@ -341,11 +342,15 @@ class Pool:
             self._were_ready = self.ready_workers
             self.readiness_changed.set()
         self._judge(self.workers)
+        self._seat()
+        if self._for_worker and (reason := self._hopeless()):
+            self._for_worker.refuse_all(NoWorkerError(reason))
+
+    def _seat(self) -> None:
+        """Give the places that are free to those who wait."""
         while self._for_worker and (worker := self._pick()):
             if not self._for_worker.hand(worker):
                 worker.release()
-        if self._for_worker and (reason := self._hopeless()):
-            self._for_worker.refuse_all(NoWorkerError(reason))
 
     def _judge(self, workers: Sequence[Worker]) -> None:
         """Give up where going on is in vain."""

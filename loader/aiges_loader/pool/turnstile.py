@@ -24,6 +24,8 @@ class Turnstile(Generic[T]):
         waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
+            if limit_s is None:
+                return await waiter
             async with asyncio.timeout(limit_s):
                 return await waiter
         except (TimeoutError, asyncio.CancelledError):

@@ -104,6 +104,7 @@ class Worker:
         self.time_to_ready_s: float | None = None
         self.first_outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.on_change: Callable[[], None] = lambda: None
+        self.on_room: Callable[[], None] = lambda: None
         self.on_restart: Callable[[Cause], None] = lambda _cause: None
         self.is_taken: Callable[[str], bool] = lambda _address: False
         self._spec = spec
@@ -177,7 +178,7 @@ class Worker:
         self.running -= 1
         if self.running == 0:
             self._idle.set()
-        self.on_change()
+        self.on_room()
 
     async def once(self, call: Call) -> Reply:
         """Run one call, for which a place was reserved, while `takes_calls`.
