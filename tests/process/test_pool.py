@@ -4,15 +4,13 @@ import asyncio
 import os
 import re
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from aiges_loader.calls import Call, Datum, Reply
+from aiges_loader.calls import Datum, Reply
 from aiges_loader.errors import (
     NoLicenceError,
     NoWorkerError,
@@ -20,126 +18,37 @@ from aiges_loader.errors import (
     WrapperError,
     WrapperFailedError,
 )
-from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.lifecycle import State
-from aiges_loader.pool.pool import Pool, PoolPlan
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker import FINI_LIMIT_S
-from aiges_loader.pool.worker_spec import WorkerSpec
+from support.fake_pools import call, make, pid_of, ready, running
 from support.waiting import dies_within, open_fds, until
 
-FAKE = str(Path(__file__).resolve().parents[1] / "support" / "fake_worker.py")
-FRESH = WearPolicy(None, None, None)
-QUICK = RestartPolicy(max_restarts=4, backoff_min_s=0.01, backoff_max_s=0.02)
+BOTH = pytest.mark.parametrize("mode", ["serves", "lanes"])
+"""For what holds with workers of either version."""
 
 
-def make(
-    mode: str,
-    folder: Path,
-    *,
-    workers: int = 1,
-    licences: int = 8,
-    queue: int = 0,
-    concurrency: int = 4,
-    start_timeout_s: float = 20.0,
-    init_timeout_s: float | None = None,
-    drain_timeout_s: float = 20.0,
-    restart_wait_s: float = 20.0,
-    policy: RestartPolicy = QUICK,
-    keep_probing: bool = False,
-    hang_timeout_s: float | None = None,
-    wear: WearPolicy = FRESH,
-    retry_on_crash: bool = False,
-) -> Pool:
-    return Pool(plan_for(**locals()))
-
-
-def plan_for(
-    mode: str,
-    folder: Path,
-    *,
-    workers: int,
-    licences: int,
-    queue: int,
-    concurrency: int,
-    start_timeout_s: float,
-    init_timeout_s: float | None,
-    drain_timeout_s: float,
-    restart_wait_s: float,
-    policy: RestartPolicy,
-    keep_probing: bool,
-    hang_timeout_s: float | None,
-    wear: WearPolicy,
-    retry_on_crash: bool,
-) -> PoolPlan:
-    spec = WorkerSpec(
-        command=(sys.executable, FAKE, mode),
-        environ=os.environ,
-        socket_dir=folder,
-        service="svc",
-        wrapper_config={},
-        concurrency=concurrency,
-        start_timeout_s=start_timeout_s,
-        init_timeout_s=init_timeout_s,
-        drain_timeout_s=drain_timeout_s,
-        hang=HangPolicy(heartbeat_s=0.1, hang_timeout_s=hang_timeout_s),
-        wear=wear,
-    )
-    return PoolPlan(
-        spec=spec,
-        policy=policy,
-        size=workers,
-        licences=licences,
-        queue=queue,
-        queue_timeout_s=None,
-        restart_wait_s=restart_wait_s,
-        keep_probing=keep_probing,
-        min_ready=1,
-        retry_on_crash=retry_on_crash,
-    )
-
-
-@asynccontextmanager
-async def running(pool: Pool) -> AsyncIterator[Pool]:
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        tasks.create_task(pool.run())
-        try:
-            yield pool
-        finally:
-            pool.stop()
-    assert all(worker.state is State.STOPPED for worker in pool.workers)
-    assert all(worker.running == 0 for worker in pool.workers)
-    assert pool.calls == 0
-
-
-async def ready(pool: Pool, count: int = 1) -> None:
-    await until(lambda: pool.ready_workers == count, f"{count} ready workers")
-
-
-def call(do: str, sid: str = "s1") -> Call:
-    return Call(sid, {"do": do, "sid": sid}, (Datum("text", b"hello", 0, 3),))
-
-
-async def pid_of(pool: Pool, sid: str = "p") -> int:
-    return int((await pool.once(call("pid", sid))).outputs[0].data)
-
-
-async def test_a_call_gets_its_reply(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_a_call_gets_its_reply(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         reply = await pool.once(call("echo"))
         assert reply == Reply((Datum("text", b"hello", 0, 3),))
         assert await pool.described == '{"service": "svc"}'
 
 
-async def test_calls_before_the_first_worker_is_ready_wait_for_it(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_calls_before_the_first_worker_is_ready_wait_for_it(
+    mode: str, tmp_path: Path
+) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         assert not pool.ready_workers
         assert (await pool.once(call("echo"))).outputs
 
 
-async def test_a_killed_worker_is_replaced_by_a_new_process(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_a_killed_worker_is_replaced_by_a_new_process(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         for _ in range(3):
             pid = await pid_of(pool)
             os.kill(pid, signal.SIGKILL)
@@ -151,8 +60,11 @@ async def test_a_killed_worker_is_replaced_by_a_new_process(tmp_path: Path) -> N
         assert death.reason == "killed by SIGKILL"
 
 
-async def test_calls_in_a_dying_worker_fail_at_once_and_later_ones_wait(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_calls_in_a_dying_worker_fail_at_once_and_later_ones_wait(
+    mode: str, tmp_path: Path
+) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         await ready(pool)
         begun = asyncio.create_task(pool.once(call("hang", "a")))
         await until(lambda: pool.workers[0].running == 1, "the call to begin")
@@ -186,8 +98,9 @@ async def test_without_a_word_on_beginnings_every_call_counts_as_begun(tmp_path:
             await pool.once(call(f"die once {tmp_path / 'died'}"))
 
 
-async def test_a_dead_worker_does_not_take_the_others_with_it(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path, workers=2, concurrency=1)) as pool:
+@BOTH
+async def test_a_dead_worker_does_not_take_the_others_with_it(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path, workers=2, concurrency=1)) as pool:
         await ready(pool, 2)
         slow = asyncio.create_task(pool.once(call("sleep 0.3", "a")))
         await until(lambda: pool.calls == 1, "the call to begin")
@@ -196,8 +109,9 @@ async def test_a_dead_worker_does_not_take_the_others_with_it(tmp_path: Path) ->
         assert (await slow).outputs
 
 
-async def test_a_worker_that_keeps_dying_is_given_up(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_a_worker_that_keeps_dying_is_given_up(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         while not pool.failed.done():
             with suppress(WorkerDiedError, NoWorkerError):  # the latter while it backs off
                 await pool.once(call("exit"))
@@ -282,10 +196,11 @@ async def test_a_worker_killed_while_it_starts_is_tried_again(tmp_path: Path) ->
         ("error", WrapperError, "wrapper error 100"),
     ],
 )
+@BOTH
 async def test_a_failed_call_is_an_error_at_once(
-    do: str, error: type[Exception], text: str, tmp_path: Path
+    mode: str, do: str, error: type[Exception], text: str, tmp_path: Path
 ) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+    async with running(make(mode, tmp_path)) as pool:
         with pytest.raises(error, match=text):
             await pool.once(call(do))
         assert pool.workers[0].running == 0
@@ -298,8 +213,11 @@ async def test_odd_ways_to_answer_are_still_answers(do: str, tmp_path: Path) -> 
         assert (await pool.once(call("echo", "s2"))).outputs[0].data == b"hello"
 
 
-async def test_a_caller_that_leaves_frees_its_licence_but_not_the_place(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path, licences=1, concurrency=1)) as pool:
+@BOTH
+async def test_a_caller_that_leaves_frees_its_licence_but_not_the_place(
+    mode: str, tmp_path: Path
+) -> None:
+    async with running(make(mode, tmp_path, licences=1, concurrency=1)) as pool:
         await ready(pool)
         leaves = asyncio.create_task(pool.once(call("sleep 0.3", "a")))
         await until(lambda: pool.workers[0].running == 1, "the call to begin")
@@ -320,8 +238,9 @@ async def test_a_forgotten_answer_frees_the_place_when_its_caller_leaves(tmp_pat
         await until(lambda: pool.workers[0].running == 0, "the place to be free")
 
 
-async def test_licences_run_out_and_the_queue_waits_for_one(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path, licences=1, queue=1)) as pool:
+@BOTH
+async def test_licences_run_out_and_the_queue_waits_for_one(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path, licences=1, queue=1)) as pool:
         await ready(pool)
         async with asyncio.TaskGroup() as tasks:
             first = tasks.create_task(pool.once(call("sleep 0.2", "a")))
@@ -334,9 +253,12 @@ async def test_licences_run_out_and_the_queue_waits_for_one(tmp_path: Path) -> N
         assert second.result().outputs
 
 
-async def test_without_a_worker_to_come_calls_are_refused_at_once(tmp_path: Path) -> None:
+@BOTH
+async def test_without_a_worker_to_come_calls_are_refused_at_once(
+    mode: str, tmp_path: Path
+) -> None:
     policy = RestartPolicy(max_restarts=0)
-    async with running(make("serves", tmp_path, policy=policy)) as pool:
+    async with running(make(mode, tmp_path, policy=policy)) as pool:
         await ready(pool)
         with pytest.raises(WorkerDiedError):
             await pool.once(call("exit"))
@@ -353,8 +275,9 @@ async def test_a_worker_that_is_slow_to_come_back_is_not_waited_for_too_long(
             await pool.once(call("echo"))
 
 
-async def test_stopping_lets_calls_finish(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_stopping_lets_calls_finish(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         await ready(pool)
         slow = asyncio.create_task(pool.once(call("sleep 0.3")))
         await until(lambda: pool.workers[0].running == 1, "the call to begin")
@@ -365,8 +288,9 @@ async def test_stopping_lets_calls_finish(tmp_path: Path) -> None:
         assert (await slow).outputs
 
 
-async def test_a_call_that_outlasts_the_drain_fails(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path, drain_timeout_s=0.1)) as pool:
+@BOTH
+async def test_a_call_that_outlasts_the_drain_fails(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path, drain_timeout_s=0.1)) as pool:
         await ready(pool)
         slow = asyncio.create_task(pool.once(call("hang")))
         await until(lambda: pool.workers[0].running == 1, "the call to begin")
@@ -397,8 +321,9 @@ async def test_a_worker_that_cannot_be_asked_to_leave_is_terminated_at_once(tmp_
         await ready(pool)
 
 
-async def test_cancelling_the_owner_kills_the_process(tmp_path: Path) -> None:
-    pool = make("serves", tmp_path)
+@BOTH
+async def test_cancelling_the_owner_kills_the_process(mode: str, tmp_path: Path) -> None:
+    pool = make(mode, tmp_path)
     owner = asyncio.create_task(pool.run())
     await ready(pool)
     pid = pool.workers[0].pid
@@ -432,8 +357,9 @@ async def test_a_worker_that_floods_its_stdout_is_not_blocked(
     assert sum(len(message) for message in caplog.messages if "xx" in message) == 3_000_000
 
 
-async def test_lives_leave_no_file_descriptors_behind(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_lives_leave_no_file_descriptors_behind(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         await ready(pool)
         os.kill(await pid_of(pool), signal.SIGKILL)
         await until(lambda: pool.workers[0].restarts == 1, "the restart")
@@ -456,8 +382,11 @@ async def test_a_failed_start_is_not_tried_again(
     assert sum("worker started" in message for message in caplog.messages) == 1
 
 
-async def test_a_call_that_stays_in_user_code_too_long_costs_its_worker(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path, hang_timeout_s=0.6)) as pool:
+@BOTH
+async def test_a_call_that_stays_in_user_code_too_long_costs_its_worker(
+    mode: str, tmp_path: Path
+) -> None:
+    async with running(make(mode, tmp_path, hang_timeout_s=0.6)) as pool:
         pid = await pid_of(pool)
         with pytest.raises(WorkerDiedError, match="in user code for 0.6 s"):
             await pool.once(call("hang"))
@@ -474,16 +403,20 @@ async def test_a_stopped_worker_is_replaced(tmp_path: Path) -> None:
         assert await pid_of(pool) != pid
 
 
-async def test_a_worker_that_is_busy_but_alive_is_left_alone(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path, hang_timeout_s=1.0)) as pool:
+@BOTH
+async def test_a_worker_that_is_busy_but_alive_is_left_alone(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path, hang_timeout_s=1.0)) as pool:
         pid = await pid_of(pool)
         for number in range(4):
             await pool.once(call("sleep 0.4", str(number)))
         assert await pid_of(pool) == pid
 
 
-async def test_a_worker_is_replaced_before_it_goes_and_no_call_notices(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_a_worker_is_replaced_before_it_goes_and_no_call_notices(
+    mode: str, tmp_path: Path
+) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         pid = await pid_of(pool)
         slow = asyncio.create_task(pool.once(call("sleep 0.5", "slow")))
         await until(lambda: pool.workers[0].running == 1, "the call to begin")
@@ -510,8 +443,9 @@ async def test_a_replacement_that_does_not_start_leaves_the_old_worker(tmp_path:
         assert not pool.failed.done()
 
 
-async def test_a_reload_brings_more_workers_and_fewer(tmp_path: Path) -> None:
-    async with running(make("serves", tmp_path)) as pool:
+@BOTH
+async def test_a_reload_brings_more_workers_and_fewer(mode: str, tmp_path: Path) -> None:
+    async with running(make(mode, tmp_path)) as pool:
         await ready(pool)
         assert await pool.reload(replace(pool.plan, size=3, licences=2))
         await ready(pool, 3)
@@ -526,11 +460,12 @@ async def test_a_reload_brings_more_workers_and_fewer(tmp_path: Path) -> None:
         assert (await pool.once(call("echo"))).outputs
 
 
+@BOTH
 async def test_a_worker_that_has_served_enough_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aiges_loader.pool.pool.WEAR_PERIOD_S", 0.02)
-    async with running(make("serves", tmp_path, wear=WearPolicy(3, None, None))) as pool:
+    async with running(make(mode, tmp_path, wear=WearPolicy(3, None, None))) as pool:
         pid = await pid_of(pool)
         seen = {pid}
         async with asyncio.timeout(20):

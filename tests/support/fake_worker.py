@@ -1,6 +1,7 @@
 """A worker with a mind of its own: `fake_worker.py MODE`. Speaks the protocol, badly on request.
 
-MODE is how it starts. How it treats a call is in the call's parameter `do`.
+MODE is how it starts. How it treats a call is in the call's parameter `do`. Modes that begin with
+"lanes" speak version 2, the others version 1.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "proto"))
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from aiges_wire import frames
 from aiges_wire.pb import (
+    aiges_control_pb2 as control_pb,
+    aiges_control_pb2_grpc,
     aiges_inner_pb2 as pb,
     aiges_inner_pb2_grpc,
     grpc_controller_pb2 as controller_pb,
@@ -26,6 +31,7 @@ from aiges_wire.pb import (
 )
 
 MODE = sys.argv[1] if len(sys.argv) > 1 else "serves"
+HAS_LANES = MODE.startswith("lanes")
 STOP = asyncio.Event()
 
 
@@ -110,6 +116,99 @@ class Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):
         return controller_pb.Empty()
 
 
+class Control(aiges_control_pb2_grpc.WorkerControlServicer):
+    """What version 2 asks for beside lanes."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    async def Describe(self, request: Any, context: Any) -> control_pb.Description:
+        return control_pb.Description(
+            schema=f'{{"service": "{request.service}"}}',
+            data_address="/nonexistent/lane" if MODE == "lanes-nowhere" else self.path,
+            frames=9 if MODE == "lanes-future" else frames.VERSION,
+        )
+
+    async def Heartbeat(self, request: Any, context: Any) -> control_pb.Pulse:
+        return control_pb.Pulse()
+
+    async def Stop(self, request: Any, context: Any) -> control_pb.StopReply:
+        STOP.set()
+        return control_pb.StopReply()
+
+
+async def lane(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve one lane, by the book or not."""
+    while True:
+        try:
+            head = await reader.readexactly(frames.HEADER_BYTES)
+        except asyncio.IncompleteReadError:
+            return
+        header = frames.read_header(head)
+        meta = frames.read_call(header, await reader.readexactly(header.meta_bytes))
+        data = await reader.readexactly(header.data_bytes)
+        do, spent_us = meta.params["do"], 10
+        if do.startswith("sleep "):
+            await asyncio.sleep(float(do.removeprefix("sleep ")))
+            spent_us = 1_000_000
+        elif do == "hang":
+            await asyncio.sleep(60)
+        elif do == "exit":
+            os._exit(7)
+        usual = frames.answer(header.call, meta.items, spent_us=spent_us) + data
+        whole = fair_answer(do, header.call) or foul_answer(do, header.call, usual)
+        if do == "piecemeal":
+            for byte in whole[:-1]:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0)
+            whole = whole[-1:]
+        writer.write(whole)
+        await writer.drain()
+        if do == "answer and exit":
+            os._exit(7)
+        if do in ("cut", "hang up"):
+            writer.close()
+            return
+
+
+def fair_answer(do: str, call: int) -> bytes:
+    """Return an answer by the book, if it is not to be the usual one."""
+    match do:
+        case "pid":
+            data = str(os.getpid()).encode()
+            return frames.answer(call, [("text", len(data), 0, 3, {})]) + data
+        case "big":
+            items = [("a", 1 << 20, 0, 3, {}), ("b", 2 << 20, 2, 3, {})]
+            return frames.answer(call, items) + bytes(range(256)) * 4096 * 3
+        case "empty":
+            return frames.answer(call, [])
+        case "refuse" | "raise" | "error":
+            code = 100 if do == "error" else 30003
+            return frames.failure(call, code, "boom" if do == "raise" else "")
+    return b""
+
+
+def foul_answer(do: str, call: int, usual: bytes) -> bytes:
+    """Return what no worker should send; the usual answer if `do` is nothing of that kind."""
+    most = b"\xff" * 8
+    return {
+        "noise": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "other version": usual[:1] + b"\x09" + usual[2:],
+        "other kind": b"\x63" + usual[1:],
+        "a call": frames.call(call, "t", {}, []),
+        "too much meta": usual[:8] + most[:4] + usual[12:],
+        "too much data": usual[:24] + most + usual[32:],
+        "no JSON": usual.replace(b"[[", b"[{"),
+        "other meta": frames.failure(call, 5, "x").replace(b"[5,", b"[x,"),
+        "other shape": frames.failure(call, 5, "x").replace(b'"x"', b"[0]"),
+        "wrong sizes": usual.replace(b'"text",5', b'"text",4'),
+        "wrong call": frames.answer(call + 1, []),
+        "twice": usual + usual,
+        "cut": usual[:-2],
+    }.get(do, usual)
+
+
 class OneHealth(health.aio.HealthServicer):
     """Answers once, then no more: like a server whose threads are all in calls."""
 
@@ -136,9 +235,14 @@ async def serve() -> None:
         serving = status.NOT_SERVING if MODE == "not-serving" else status.SERVING
         await healths.set("plugin", serving)
         health_pb2_grpc.add_HealthServicer_to_server(healths, server)
+    lanes = None
+    if HAS_LANES:
+        path = f"{tempfile.mkdtemp(dir=os.environ['PLUGIN_UNIX_SOCKET_DIR'])}/data.sock"
+        aiges_control_pb2_grpc.add_WorkerControlServicer_to_server(Control(path), server)
+        lanes = await asyncio.start_unix_server(lane, path)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    print(f"1|1|tcp|127.0.0.1:{port}|grpc", flush=True)
+    print(f"1|{2 if HAS_LANES else 1}|tcp|127.0.0.1:{port}|grpc", flush=True)
     if MODE == "orphans":  # leaves a child behind that holds our stdout and stderr open
         child = subprocess.Popen(["/bin/sleep", "60"])
         print(f"orphan={child.pid}", file=sys.stderr, flush=True)
@@ -146,6 +250,8 @@ async def serve() -> None:
         print("x" * 3_000_000, flush=True)
         print("flooded", file=sys.stderr, flush=True)
     await STOP.wait()
+    if lanes is not None:
+        lanes.close()
     await server.stop(0.1)
 
 

@@ -173,6 +173,10 @@ class WorkerClient:
         if found.frames != frames.VERSION:
             raise WorkerCallError(f"its frames are version {found.frames}, not {frames.VERSION}")
         self.calls = self._over_lanes = LaneCalls(found.data_address, self._concurrency)
+        try:
+            self._over_lanes.open()
+        except OSError as error:
+            raise WorkerCallError(f"no lane to it can be opened: {error.strerror}") from None
         return str(found.schema)
 
     async def shutdown(self, limit_s: float, *, grace_s: float) -> bool:

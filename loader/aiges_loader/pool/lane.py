@@ -114,7 +114,8 @@ class Lane:
     def _read_chunk(self) -> None:
         data = self._socket.recv(CHUNK_BYTES)
         if not data:
-            self._end("it closed a lane", unread=False)
+            where = " in the middle of a frame" if self._rest else ""
+            self._end(f"it closed a lane{where}", unread=False)
             return
         if self._rest:
             data = self._rest + data
@@ -137,7 +138,8 @@ class Lane:
     def _read_long(self, frame: "_LongFrame") -> None:
         count = self._socket.recv_into(frame.missing)
         if not count:
-            raise frames.FrameError("a frame was cut off before its end")
+            self._end("it closed a lane in the middle of a frame", unread=False)
+            return
         frame.missing = frame.missing[count:]
         if not frame.missing:
             self._long = None

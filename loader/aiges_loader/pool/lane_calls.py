@@ -46,7 +46,7 @@ class LaneCalls:
         self._lanes: list[_Line] = []
         self._idle: list[_Line] = []  # the one used last is the last: its thread is still warm
         self._number = 0
-        self._average_us = float(AHEAD_US)
+        self._average_us = 2.0 * AHEAD_US  # until we know better, calls are long
         self.last_answer_at = self._loop.time()
         self.broken: asyncio.Future[str] = self._loop.create_future()
 
@@ -88,6 +88,10 @@ class LaneCalls:
         line.calls.append((self._number, pending))
         return await pending.answer
 
+    def open(self) -> None:
+        """Open the first lane; raise OSError if nobody listens there."""
+        self._idle.append(self._new_line())
+
     def longest_call_s(self) -> float:
         """Return for how long the worker has had its oldest call in user code, 0 if it has none."""
         began = (line.calls[0][1].began_at for line in self._lanes if line.calls)
@@ -126,15 +130,18 @@ class LaneCalls:
         if self._idle:
             return self._idle.pop()
         if len(self._lanes) < self._concurrency:
-            line = _Line()
-            line.lane = Lane(
-                self._path,
-                lambda header, meta, data: self._came(line, header, meta, data),
-                self._break,
-            )
-            self._lanes.append(line)
-            return line
+            return self._new_line()
         return min(self._lanes, key=lambda line: len(line.calls))
+
+    def _new_line(self) -> "_Line":
+        line = _Line()
+        line.lane = Lane(
+            self._path,
+            lambda header, meta, data: self._came(line, header, meta, data),
+            self._break,
+        )
+        self._lanes.append(line)
+        return line
 
     def _came(self, line: "_Line", header: Header, meta: Buffer, data: Buffer) -> None:
         """Take the answer to the first call of a line."""
