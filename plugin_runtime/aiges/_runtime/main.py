@@ -129,7 +129,7 @@ async def _serve(
             handshake.Handshake(version, listener.network, listener.address, certificate),
             multiplex_asked=wishes.multiplex_asked,
         )
-        host_watch.watch(output.watched, lambda: _leave_at_once(listener))
+        host_watch.watch(output.watched, output.closed, lambda: _leave_at_once(listener))
         output.announce(line)
         await stop.wait()
         _end_by_force_after(stop.grace_s + 2 * LAST_STREAMS_S + EXIT_SLACK_S, listener)
