@@ -24,9 +24,7 @@ def watch(
         ).start()
 
 
-def _wait(
-    pipes: set[int], on_closed: Callable[[int], None], on_death: Callable[[], None]
-) -> None:
+def _wait(pipes: set[int], on_closed: Callable[[int], None], on_death: Callable[[], None]) -> None:
     poll = select.poll()
     for fd in pipes:
         poll.register(fd, 0)  # errors are reported unasked

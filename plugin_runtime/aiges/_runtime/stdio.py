@@ -55,7 +55,7 @@ class Output:
             os.dup2(self._handshake_fd, STDOUT)
 
     def closed(self, fd: int) -> None:
-        """Throw away what would go to a watched `fd`, for its reader has gone: it must not raise."""
+        """Throw away what is written to a watched `fd` from now on: its reader has gone."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, fd, inheritable=fd == STDERR)
         if fd == self._handshake_fd and self._drained:
