@@ -223,6 +223,32 @@ def test_a_worker_does_not_outlive_a_host_that_was_killed(
     assert not list(sockets.iterdir())
 
 
+def test_another_host_reattaches_to_a_worker_that_the_first_has_left(
+    go: GoPrograms, folder: Path
+) -> None:
+    """P52: the first lives on, for it holds the worker's pipes; the second may end the worker."""
+    first = subprocess.Popen(
+        go.host_command(folder, INIT, "once=one", "leave", "hold"),
+        env=go.environment(),
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert first.stdout is not None
+        seen = json.loads(first.stdout.readline())
+        assert steps_of(seen)["once=one"]["reply"] == "one"
+        worker = seen["pid"]
+        steps = ("ping", "once=two", "kill")
+        again = go.host(go.reattach_command(seen["address"], worker, *steps))
+        assert steps_of(again)["once=two"]["reply"] == "two"
+        assert again["exited"]
+        assert not any("gracefully" in line for line in again["log"])
+        assert dies_within(worker, 1.0)
+        assert not Path(seen["address"]).parent.exists()
+    finally:
+        first.kill()
+        first.communicate(timeout=LIMIT_S)
+
+
 def test_what_is_no_certificate_is_refused_before_anything_is_served(
     go: GoPrograms, folder: Path
 ) -> None:
