@@ -196,7 +196,7 @@ def test_a_crash_in_c_code_leaves_its_stacks_with_the_host(go: GoPrograms, tmp_p
 def test_a_worker_does_not_outlive_a_host_that_was_killed(
     launcher: str, go: GoPrograms, folder: Path, sockets: Path, mtls: bool
 ) -> None:
-    """P45 P46: also where a shell stands between them."""
+    """P45: also where a shell stands between them."""
     pid_file = folder / "pid"
     script = folder / "worker.sh"
     script.write_text(f"#!/bin/sh\n{sys.executable} -m aiges.serve\n")

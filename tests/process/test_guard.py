@@ -163,7 +163,7 @@ print(json.dumps({
 
 
 async def test_the_process_gets_what_it_was_given_and_nothing_else() -> None:
-    """H6."""
+    """H6 H63: in a session of its own, where Ctrl-C at a terminal does not come."""
     kept = os.open("/", os.O_RDONLY)
     os.set_inheritable(kept, True)
     try:
