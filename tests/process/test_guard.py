@@ -331,7 +331,7 @@ def test_sixty_four_processes_at_once(
     on(loop_factory)
     before = open_fds()
     on(loop_factory)
-    assert open_fds() == before
+    assert open_fds() <= before  # what earlier tests left may go meanwhile
 
 
 # When the supervisor is killed:
