@@ -88,11 +88,14 @@ def decode(line: bytes, *, offered: Iterable[int]) -> Handshake:
         offered: The application versions that the host announced.
 
     Raises:
-        HandshakeError: Naming the field at fault, checked in go-plugin's order: number of fields,
-            core version, app version, network, address, protocol, certificate.
+        HandshakeError: Longer than hosts read; else naming the field at fault, checked in
+            go-plugin's order: number of fields, core version, app version, network, address,
+            protocol, certificate.
 
     Source: hashicorp/go-plugin, docs/internals.md, "Handshake"; the order is its client's.
     """
+    if len(line.rstrip(b"\r\n")) >= MAX_LINE_BYTES:
+        raise HandshakeError(f"longer than {MAX_LINE_BYTES} bytes: {_quoted(line)}")
     fields = line.decode("utf-8", "replace").strip().split("|")
     if len(fields) < _MIN_FIELDS:
         raise HandshakeError(f"expected at least {_MIN_FIELDS} fields, got {_quoted(line)}")

@@ -126,17 +126,18 @@ def test_the_certificate_of_the_handshake_appears_only_with_mtls(
     assert "=" not in fields[5]
 
 
-@pytest.mark.parametrize(("offered", "chosen"), [("1,2", 1), ("3,1", 1)])
+@pytest.mark.parametrize(("offered", "chosen"), [("1,2", 2), ("3,1", 1)])
 def test_host_and_worker_agree_on_a_version(
-    offered: str, chosen: int, go: GoPrograms, folder: Path
+    offered: str, chosen: int, go: GoPrograms, folder: Path, mtls: bool
 ) -> None:
-    """P8."""
-    assert go.host(go.host_command(folder, "ping", versions=offered))["version"] == chosen
+    """P8: with TLS it is version 1, whatever is offered besides."""
+    seen = go.host(go.host_command(folder, "ping", versions=offered, mtls=mtls))
+    assert seen["version"] == (1 if mtls else chosen)
 
 
 def test_a_host_of_other_versions_says_so(go: GoPrograms, folder: Path) -> None:
     """P10."""
-    seen = go.host(go.host_command(folder, versions="2"))
+    seen = go.host(go.host_command(folder, versions="3"))
     assert not seen["started"]
     assert "ncompatible API version with plugin. Plugin version: 1" in seen["error"]
 
@@ -196,7 +197,7 @@ def test_a_crash_in_c_code_leaves_its_stacks_with_the_host(go: GoPrograms, tmp_p
 def test_a_worker_does_not_outlive_a_host_that_was_killed(
     launcher: str, go: GoPrograms, folder: Path, sockets: Path, mtls: bool
 ) -> None:
-    """P45 P46: also where a shell stands between them."""
+    """P45: also where a shell stands between them."""
     pid_file = folder / "pid"
     script = folder / "worker.sh"
     script.write_text(f"#!/bin/sh\n{sys.executable} -m aiges.serve\n")
@@ -221,6 +222,32 @@ def test_a_worker_does_not_outlive_a_host_that_was_killed(
         host.communicate(timeout=LIMIT_S)
     assert dies_within(worker, 3.0)
     assert not list(sockets.iterdir())
+
+
+def test_another_host_reattaches_to_a_worker_that_the_first_has_left(
+    go: GoPrograms, folder: Path
+) -> None:
+    """P52: the first lives on, for it holds the worker's pipes; the second may end the worker."""
+    first = subprocess.Popen(
+        go.host_command(folder, INIT, "once=one", "leave", "hold"),
+        env=go.environment(),
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert first.stdout is not None
+        seen = json.loads(first.stdout.readline())
+        assert steps_of(seen)["once=one"]["reply"] == "one"
+        worker = seen["pid"]
+        steps = ("ping", "once=two", "kill")
+        again = go.host(go.reattach_command(seen["address"], worker, *steps))
+        assert steps_of(again)["once=two"]["reply"] == "two"
+        assert again["exited"]
+        assert not any("gracefully" in line for line in again["log"])
+        assert dies_within(worker, 1.0)
+        assert not Path(seen["address"]).parent.exists()
+    finally:
+        first.kill()
+        first.communicate(timeout=LIMIT_S)
 
 
 def test_what_is_no_certificate_is_refused_before_anything_is_served(

@@ -8,6 +8,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from aiges_loader.pool.pool import Pool
 from support.go_programs import GoPrograms
 from support.pools import pool_of, reason_of_failure, running
 from support.service import SOURCES, Service, once_body
-from support.waiting import open_fds, until
+from support.waiting import dies_within, open_fds, until
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def make(
     start_timeout_s: float = 20.0,
     **env: str,
 ) -> Pool:
-    environ = go.environment(AWFUL=awful, TMPDIR=str(folder), **env)
+    environ = go.environment(**{"AWFUL": awful, "TMPDIR": str(folder), **env})
     command = (str(go.plugin),)
     return pool_of(command, environ, folder, auto_mtls=mtls, start_timeout_s=start_timeout_s)
 
@@ -98,6 +99,15 @@ async def test_a_message_over_the_plugins_own_limit_is_refused_alone(
             await echoed(pool, b"x" * (5 << 20), "s2")
         assert await echoed(pool, sid="s3") == b"hello"
         assert pool.workers[0].restarts == 0
+
+
+async def test_a_message_of_20_mib_passes_where_the_plugin_takes_it(
+    go: GoPrograms, sockets: Path, mtls: bool
+) -> None:
+    """H39."""
+    data = b"x" * (20 << 20)
+    async with running(make(go, sockets, awful="takes-much", mtls=mtls)) as pool:
+        assert await echoed(pool, data) == data
 
 
 async def test_output_on_every_channel_is_drained(
@@ -203,6 +213,60 @@ async def test_starts_and_stops_leave_nothing_open(
         await once_around()
     assert open_fds() <= before
     assert left_in(sockets) == []
+
+
+async def test_a_killed_plugin_leaves_no_socket(
+    go: GoPrograms, sockets: Path, mtls: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """H67: go-plugin 1.4.5 puts it into TMPDIR whatever the host says."""
+    caplog.set_level(logging.INFO)
+    temporary, told = sockets / "tmp", sockets / "told"
+    for folder in (temporary, told):
+        folder.mkdir()
+    async with running(make(go, told, mtls=mtls, TMPDIR=str(temporary))) as pool:
+        for restarts in range(1, 3):
+            assert await echoed(pool, sid=f"s{restarts}") == b"hello"
+            socket_path = Path(pool.workers[0].address.removeprefix("unix:"))
+            folder = temporary if go.release == "go-plugin-1.4.5" else told
+            assert socket_path in left_in(folder)
+            pid = pool.workers[0].pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda n=restarts: pool.workers[0].restarts == n, "the restart")
+            assert socket_path not in left_in(folder)
+            assert f"removed what a dead worker left socket={socket_path}" in caplog.text
+            await until(lambda: pool.ready_workers, "its replacement")
+    assert left_in(temporary) == []
+    assert left_in(told) == []
+
+
+async def test_twenty_plugins_start_at_once(go: GoPrograms, sockets: Path, mtls: bool) -> None:
+    """H65."""
+    pool = make(go, sockets, mtls=mtls)
+    pool = Pool(replace(pool.plan, size=20, licences=40))
+    async with running(pool):
+        await until(lambda: pool.ready_workers == 20, "twenty ready workers")
+        answers = await asyncio.gather(*(echoed(pool, b"%d" % n, f"c{n}") for n in range(40)))
+        assert answers == [b"%d" % n for n in range(40)]
+        assert [worker.restarts for worker in pool.workers] == [0] * 20
+    assert left_in(sockets) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_go_plugin_does_not_outlive_the_supervisor(
+    number: signal.Signals, go: GoPrograms, tmp_path: Path
+) -> None:
+    """H62 H63: a plugin made with go-plugin does not notice by itself."""
+    with Service(
+        tmp_path,
+        env=go.environment(PYTHONPATH=SOURCES),
+        aiges={"pythonPluginCmd": f"exec {go.plugin}"},
+    ) as service:
+        service.ready()
+        plugin = service.worker_pid()
+        assert Path(f"/proc/{plugin}/exe").readlink() == go.plugin
+        assert service.stop(number) == (-number if number == signal.SIGKILL else 0)
+        assert dies_within(plugin, 3.0)
 
 
 def test_the_whole_service_runs_with_a_go_plugin_behind_tls(

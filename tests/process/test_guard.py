@@ -50,7 +50,7 @@ async def running(command: list[str], marker: str) -> AsyncIterator[WorkerProces
     async with asyncio.timeout(LIMIT_S):
         process = spawn(command, marker)
         try:
-            assert await process.first_line == b"ready"
+            assert await process.first_line == b"ready\n"
             yield process
         finally:
             await process.end(grace_s=0.0)
@@ -92,6 +92,7 @@ async def test_the_end_is_told_exactly(script: str, status: int, words: str) -> 
 
 
 async def test_an_end_is_told_within_a_tenth_of_a_second() -> None:
+    """H60."""
     delays = []
     for _ in range(5):  # the best of five: the machine may be busy
         process = spawn(["sleep", "600"])
@@ -114,6 +115,7 @@ async def test_the_last_words_are_told_before_the_end() -> None:
 
 
 async def test_the_end_is_told_though_a_child_keeps_the_output_open(marker: str) -> None:
+    """H58."""
     process = spawn(["bash", "-c", "setsid sleep 600 & exit 3"], marker)
     assert await asyncio.wait_for(process.exited, LIMIT_S) == Exit(3)
     await process.end(grace_s=0.0)
@@ -130,6 +132,7 @@ async def test_the_end_is_told_though_a_child_keeps_the_output_open(marker: str)
     ],
 )
 async def test_what_cannot_be_executed_raises(command: list[str], error: type[OSError]) -> None:
+    """H7."""
     before = None
     for _ in range(3):
         with pytest.raises(error):
@@ -160,6 +163,7 @@ print(json.dumps({
 
 
 async def test_the_process_gets_what_it_was_given_and_nothing_else() -> None:
+    """H6 H63: in a session of its own, where Ctrl-C at a terminal does not come."""
     kept = os.open("/", os.O_RDONLY)
     os.set_inheritable(kept, True)
     try:
@@ -207,6 +211,7 @@ async def test_a_signal_reaches_the_group_and_not_the_guard(marker: str) -> None
 
 
 async def test_after_the_end_nothing_of_the_tree_runs(tree: list[str], marker: str) -> None:
+    """H58 H59."""
     async with running(tree, marker) as process:
         assert marked(marker)
         how = await process.end(grace_s=0.0)
@@ -218,6 +223,7 @@ async def test_after_the_end_nothing_of_the_tree_runs(tree: list[str], marker: s
 async def test_after_an_end_with_grace_nothing_of_the_tree_runs(
     tree: list[str], marker: str
 ) -> None:
+    """H56 H59: by SIGTERM or by SIGKILL."""
     async with running(tree, marker) as process:
         assert await process.end(grace_s=0.05) is not None
         assert marked(marker) == []
@@ -305,7 +311,7 @@ def on(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> None:
         marker = uuid.uuid4().hex
         try:
             processes = [spawn(TREES["bash"], marker) for _ in range(64)]
-            assert [await process.first_line for process in processes] == [b"ready"] * 64
+            assert [await process.first_line for process in processes] == [b"ready\n"] * 64
             for process in processes[::2]:
                 os.kill(process.pid, signal.SIGKILL)
             await asyncio.gather(*(process.end(grace_s=0.0) for process in processes))
@@ -325,7 +331,7 @@ def test_sixty_four_processes_at_once(
     on(loop_factory)
     before = open_fds()
     on(loop_factory)
-    assert open_fds() == before
+    assert open_fds() <= before  # what earlier tests left may go meanwhile
 
 
 # When the supervisor is killed:
@@ -336,7 +342,7 @@ from aiges_loader.pool.process import WorkerProcess
 
 async def main():
     process = WorkerProcess.spawn(sys.argv[1:], os.environ, lambda stream, line: None)
-    print((await process.first_line).decode(), flush=True)
+    print((await process.first_line).decode(), end="", flush=True)
     await process.exited
 
 asyncio.run(main())
@@ -369,6 +375,7 @@ def host(marker: str, program: str, *arguments: str) -> subprocess.Popen[bytes]:
 def test_a_killed_supervisor_leaves_nothing(
     whole_group: bool, tree: list[str], marker: str
 ) -> None:
+    """H62."""
     with host(marker, HOST, *tree) as supervisor:
         assert supervisor.stdout is not None
         assert supervisor.stdout.readline() == b"ready\n"
@@ -389,6 +396,7 @@ def test_a_supervisor_killed_while_its_nursery_starts_leaves_nothing(
 
 
 def test_ctrl_c_at_the_supervisor_ends_all(marker: str) -> None:
+    """H63."""
     with host(marker, HOST, *TREES["daemonises"]) as supervisor:
         assert supervisor.stdout is not None
         supervisor.stdout.readline()

@@ -48,6 +48,7 @@ async def test_calls_before_the_first_worker_is_ready_wait_for_it(
 
 @BOTH
 async def test_a_killed_worker_is_replaced_by_a_new_process(mode: str, tmp_path: Path) -> None:
+    """H60 H66."""
     async with running(make(mode, tmp_path)) as pool:
         for _ in range(3):
             pid = await pid_of(pool)
@@ -64,6 +65,7 @@ async def test_a_killed_worker_is_replaced_by_a_new_process(mode: str, tmp_path:
 async def test_calls_in_a_dying_worker_fail_at_once_and_later_ones_wait(
     mode: str, tmp_path: Path
 ) -> None:
+    """H60 H61."""
     async with running(make(mode, tmp_path)) as pool:
         await ready(pool)
         begun = asyncio.create_task(pool.once(call("hang", "a")))
@@ -111,6 +113,7 @@ async def test_a_dead_worker_does_not_take_the_others_with_it(mode: str, tmp_pat
 
 @BOTH
 async def test_a_worker_that_keeps_dying_is_given_up(mode: str, tmp_path: Path) -> None:
+    """H66."""
     async with running(make(mode, tmp_path)) as pool:
         while not pool.failed.done():
             with suppress(WorkerDiedError, NoWorkerError):  # the latter while it backs off
@@ -145,6 +148,7 @@ async def test_a_pool_that_keeps_probing_comes_back(tmp_path: Path) -> None:
 async def test_a_process_that_is_no_worker_fails_the_start(
     mode: str, reason: str, tmp_path: Path
 ) -> None:
+    """H17 H18 H22 H25 H28 H29."""
     pool = make(mode, tmp_path, start_timeout_s=20.0 if mode == "dies" else 0.5)
     async with running(pool):
         assert re.search(reason, await pool.failed)
@@ -156,6 +160,7 @@ async def test_a_process_that_is_no_worker_fails_the_start(
     ("mode", "reason"),
     [
         ("no-health", "health check: UNIMPLEMENTED"),
+        ("unknown-health", "health check: NOT_FOUND"),
         ("not-serving", "health check: status 2, expected SERVING"),
         ("init-30001", "wrapperInit failed, ret: 30001: the wrapper could not be loaded"),
         ("init-30002", "wrapperInit failed, ret: 30002: wrapperInit did not return 0"),
@@ -167,12 +172,14 @@ async def test_a_process_that_is_no_worker_fails_the_start(
 async def test_a_worker_that_cannot_begin_fails_the_start(
     mode: str, reason: str, tmp_path: Path
 ) -> None:
+    """H34."""
     pool = make(mode, tmp_path, init_timeout_s=0.5 if mode == "init-hangs" else None)
     async with running(pool):
         assert re.search(reason, await pool.failed)
 
 
 async def test_a_command_that_cannot_run_fails_the_start(tmp_path: Path) -> None:
+    """H7."""
     pool = make("serves", tmp_path)
     for worker in pool.workers:
         worker._spec = replace(worker._spec, command=("/nonexistent/worker",))
@@ -300,13 +307,30 @@ async def test_a_call_that_outlasts_the_drain_fails(mode: str, tmp_path: Path) -
 
 
 async def test_stopping_does_not_wait_for_a_slow_start(tmp_path: Path) -> None:
+    """H32."""
     async with asyncio.timeout(10), running(make("silent", tmp_path)) as pool:
         await until(lambda: pool.workers[0].state is State.HANDSHAKING, "the spawn")
+
+
+async def test_a_stop_may_be_asked_for_at_any_time_and_more_than_once(tmp_path: Path) -> None:
+    """H57: before the start, while it runs, when the worker has just died, and afterwards."""
+    never_started = make("serves", tmp_path)
+    never_started.stop()
+    never_started.stop()
+    async with running(never_started):
+        pass
+    assert never_started.workers[0].pid is None
+    async with running(make("serves", tmp_path)) as pool:
+        os.kill(await pid_of(pool), signal.SIGKILL)
+        pool.stop()
+        pool.stop()
+    pool.stop()
 
 
 async def test_a_worker_that_will_not_leave_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """H55 H56."""
     monkeypatch.setattr("aiges_loader.pool.worker.FINI_LIMIT_S", 0.1)
     monkeypatch.setattr("aiges_loader.pool.worker.TERM_GRACE_S", 0.1)
     async with running(make("ignores-shutdown", tmp_path)) as pool:
@@ -317,12 +341,14 @@ async def test_a_worker_that_will_not_leave_is_killed(
 
 
 async def test_a_worker_that_cannot_be_asked_to_leave_is_terminated_at_once(tmp_path: Path) -> None:
+    """H54."""
     async with asyncio.timeout(FINI_LIMIT_S), running(make("no-controller", tmp_path)) as pool:
         await ready(pool)
 
 
 @BOTH
 async def test_cancelling_the_owner_kills_the_process(mode: str, tmp_path: Path) -> None:
+    """H32."""
     pool = make(mode, tmp_path)
     owner = asyncio.create_task(pool.run())
     await ready(pool)
@@ -337,6 +363,7 @@ async def test_cancelling_the_owner_kills_the_process(mode: str, tmp_path: Path)
 async def test_children_of_a_dead_worker_do_not_outlive_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """H58 H59."""
     caplog.set_level("INFO", logger="worker")
     async with running(make("orphans", tmp_path)) as pool:
         await until(lambda: "orphan=" in caplog.text, "the orphan's pid")
@@ -350,6 +377,7 @@ async def test_children_of_a_dead_worker_do_not_outlive_it(
 async def test_a_worker_that_floods_its_stdout_is_not_blocked(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """H40: one line of 3 MB."""
     caplog.set_level("INFO", logger="worker")
     async with running(make("floods", tmp_path)) as pool:
         await until(lambda: "flooded" in caplog.messages, "the end of the flood")
@@ -359,6 +387,7 @@ async def test_a_worker_that_floods_its_stdout_is_not_blocked(
 
 @BOTH
 async def test_lives_leave_no_file_descriptors_behind(mode: str, tmp_path: Path) -> None:
+    """H64."""
     async with running(make(mode, tmp_path)) as pool:
         await ready(pool)
         os.kill(await pid_of(pool), signal.SIGKILL)
@@ -395,6 +424,7 @@ async def test_a_call_that_stays_in_user_code_too_long_costs_its_worker(
 
 
 async def test_a_stopped_worker_is_replaced(tmp_path: Path) -> None:
+    """H66: SIGSTOP."""
     async with running(make("serves", tmp_path, hang_timeout_s=0.6)) as pool:
         pid = await pid_of(pool)
         os.kill(pid, signal.SIGSTOP)

@@ -13,6 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from support.waiting import dies_within
 from support.worker_host import LIMIT_S, WorkerHost, environment
 
 ECHO = """
@@ -63,6 +64,7 @@ def started(folder: Path, **env: str) -> WorkerHost:
 
 
 def test_the_whole_life_through_the_handshake_alone(tmp_path: Path) -> None:
+    """P5 P18 P40."""
     with WorkerHost(write(tmp_path)) as host:
         host.connect()
         assert host.handshake is not None
@@ -90,6 +92,7 @@ def test_the_whole_life_through_the_handshake_alone(tmp_path: Path) -> None:
 def test_without_the_cookie_it_says_what_it_is_and_leaves(
     cookie: str | None, tmp_path: Path
 ) -> None:
+    """P1 P2."""
     env = environment()
     del env["BASIC_PLUGIN"]
     if cookie:
@@ -102,19 +105,63 @@ def test_without_the_cookie_it_says_what_it_is_and_leaves(
 
 @pytest.mark.parametrize(
     ("offered", "chosen"),
-    [("1", 1), ("1,2", 2), ("2,1", 2), ("2", 2), ("", 1), ("9", 1), ("x,1", 1)],
+    [("1", 1), ("1,2", 2), ("2,1", 2), ("2", 2), ("", 1), (None, 1), ("9", 1), ("x,1", 1)],
 )
-def test_it_announces_a_version_that_it_speaks(offered: str, chosen: int, tmp_path: Path) -> None:
-    with WorkerHost(tmp_path, env=environment(PLUGIN_PROTOCOL_VERSIONS=offered)) as host:
+def test_it_announces_a_version_that_it_speaks(
+    offered: str | None, chosen: int, tmp_path: Path
+) -> None:
+    """P8 P9 P10: also where the host says nothing of versions."""
+    env = environment(PLUGIN_PROTOCOL_VERSIONS=offered or "")
+    if offered is None:
+        del env["PLUGIN_PROTOCOL_VERSIONS"]
+    with WorkerHost(tmp_path, env=env) as host:
         assert host.connect().handshake.app_version == chosen  # type: ignore[union-attr]
 
 
-def test_a_host_that_asks_for_multiplexing_hears_that_there_is_none(tmp_path: Path) -> None:
-    with WorkerHost(tmp_path, env=environment(PLUGIN_MULTIPLEX_GRPC="true")) as host:
-        assert host.stdout.next().endswith(b"|grpc||false\n")
+@pytest.mark.parametrize(
+    ("env", "end"),
+    [({}, b"|grpc|\n"), ({"PLUGIN_MULTIPLEX_GRPC": "true"}, b"|grpc||false\n")],
+)
+def test_a_host_that_asks_for_multiplexing_hears_that_there_is_none(
+    env: dict[str, str], end: bytes, tmp_path: Path
+) -> None:
+    """P11: and one that does not ask gets no seventh field."""
+    with WorkerHost(tmp_path, env=environment(**env)) as host:
+        assert host.stdout.next().endswith(end)
+
+
+@pytest.mark.parametrize("versions", ["1", "1,2"])
+def test_with_tls_or_tcp_it_speaks_version_1_alone(versions: str, tmp_path: Path) -> None:
+    """P8: lanes are plain Unix sockets."""
+    env = environment(PLUGIN_PROTOCOL_VERSIONS=versions, PLUGIN_MAX_PORT="0")
+    with WorkerHost(tmp_path, arguments=["--tcp"], env=env) as host:
+        assert host.announced().app_version == 1
+
+
+def test_a_port_range_with_no_free_port_is_said(tmp_path: Path) -> None:
+    """P14."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = str(busy.getsockname()[1])
+        env = environment(PLUGIN_MIN_PORT=port, PLUGIN_MAX_PORT=port)
+        with WorkerHost(tmp_path, arguments=["--tcp"], env=env) as host:
+            assert host.process.wait(LIMIT_S) == 1
+            assert host.stdout.text() == ""
+            reason = f"plugin init error: no free port in {port}..{port} on 127.0.0.1"
+            assert reason in host.stderr.text()
+
+
+def test_a_folder_for_sockets_with_too_long_a_path_is_said(tmp_path: Path) -> None:
+    """P15."""
+    long = tmp_path / ("d" * 100)
+    long.mkdir()
+    with WorkerHost(tmp_path, env=environment(PLUGIN_UNIX_SOCKET_DIR=str(long))) as host:
+        assert host.process.wait(LIMIT_S) == 1
+        assert host.stdout.text() == ""
+        assert "is longer than 107 bytes" in host.stderr.text()
 
 
 def test_tcp_stays_in_the_port_range_and_skips_busy_ports(tmp_path: Path) -> None:
+    """P14."""
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         env = environment(PLUGIN_MIN_PORT=str(port), PLUGIN_MAX_PORT=str(min(port + 50, 65535)))
@@ -141,6 +188,7 @@ def test_tcp_stays_in_the_port_range_and_skips_busy_ports(tmp_path: Path) -> Non
 def test_what_it_cannot_do_is_said_on_stderr_alone(
     env: dict[str, str], reason: str, tmp_path: Path
 ) -> None:
+    """P7 P12 P13 P14 P33."""
     with WorkerHost(tmp_path, env=environment(**env)) as host:
         assert host.process.wait(LIMIT_S) == 1
         assert host.stdout.text() == ""
@@ -151,6 +199,7 @@ def test_what_it_cannot_do_is_said_on_stderr_alone(
 
 
 def test_the_socket_goes_where_the_host_says_and_to_its_group(tmp_path: Path) -> None:
+    """P12 P13."""
     env = environment(
         PLUGIN_UNIX_SOCKET_DIR=str(tmp_path), PLUGIN_UNIX_SOCKET_GROUP=str(os.getgid())
     )
@@ -165,6 +214,7 @@ def test_the_socket_goes_where_the_host_says_and_to_its_group(tmp_path: Path) ->
 
 
 def test_a_temporary_folder_with_a_long_path_is_not_used_for_sockets(tmp_path: Path) -> None:
+    """P15."""
     long = tmp_path / ("d" * 100)
     long.mkdir()
     with WorkerHost(tmp_path, env=environment(TMPDIR=str(long))) as host:
@@ -174,6 +224,7 @@ def test_a_temporary_folder_with_a_long_path_is_not_used_for_sockets(tmp_path: P
 
 
 def test_plugin_variables_are_not_passed_on_to_user_code(tmp_path: Path) -> None:
+    """P17."""
     init = "import os; print([n for n in os.environ if n.startswith(('PLUGIN_', 'AIGES_'))])"
     env = {"AIGES_WORKER_CONCURRENCY": "2", "AIGES_WORKER_DRAINED_STDOUT": "1"}
     with started(write(tmp_path, init=init), **env) as host:
@@ -189,6 +240,7 @@ subprocess.run(["echo", "child at import"])
 
 
 def test_output_before_and_after_the_handshake_is_streamed_to_foreign_hosts(tmp_path: Path) -> None:
+    """P4 P20 P22."""
     folder = write(tmp_path, top=NOISE, init='print("python in init")')
     with started(folder) as host:
         stream = host.stdio()
@@ -207,6 +259,7 @@ def test_output_goes_to_stdout_for_a_host_that_drains_it(tmp_path: Path) -> None
 
 
 def test_output_that_nobody_reads_does_not_block(tmp_path: Path) -> None:
+    """P21."""
     folder = write(tmp_path, once='[print("x" * 1023) for _ in range(10240)]')
     with started(folder) as host:
         assert host.once().ret == 0
@@ -214,6 +267,7 @@ def test_output_that_nobody_reads_does_not_block(tmp_path: Path) -> None:
 
 
 def test_what_was_printed_before_a_crash_has_been_seen(tmp_path: Path) -> None:
+    """P50."""
     once = 'print("last words"); import ctypes; ctypes.string_at(0)'
     with started(write(tmp_path, once=once), AIGES_WORKER_DRAINED_STDOUT="1") as host:
         with pytest.raises(grpc.RpcError):
@@ -225,12 +279,14 @@ def test_what_was_printed_before_a_crash_has_been_seen(tmp_path: Path) -> None:
 
 
 def test_fini_is_called_when_the_host_asks_to_leave(tmp_path: Path) -> None:
+    """P40."""
     with started(write(tmp_path, fini='open("fini", "w").close()')) as host:
         assert host.shutdown() == 0
     assert (tmp_path / "fini").exists()
 
 
 def test_sigterm_is_the_same_as_shutdown(tmp_path: Path) -> None:
+    """P44."""
     with started(write(tmp_path, fini='open("fini", "w").close()')) as host:
         host.process.send_signal(signal.SIGTERM)
         assert host.process.wait(LIMIT_S) == 0
@@ -240,6 +296,7 @@ def test_sigterm_is_the_same_as_shutdown(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_is_the_hosts_business(tmp_path: Path) -> None:
+    """P43."""
     with started(write(tmp_path)) as host:
         host.process.send_signal(signal.SIGINT)
         assert host.once().ret == 0
@@ -255,12 +312,14 @@ def test_ctrl_c_is_the_hosts_business(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_in_user_code_stops_the_stop(stubborn: dict[str, str], tmp_path: Path) -> None:
+    """P42."""
     folder = write(tmp_path, **stubborn)
     with started(folder, AIGES_WORKER_STOP_GRACE="0.2") as host:
         assert host.shutdown() == 0
 
 
 def test_a_call_that_never_ends_does_not_stop_the_stop(tmp_path: Path) -> None:
+    """P41."""
     folder = write(tmp_path, once='print("begun"); import time; time.sleep(60)')
     with started(folder, AIGES_WORKER_DRAINED_STDOUT="1") as host:
         from aiges_wire.pb import aiges_inner_pb2 as pb  # noqa: PLC0415
@@ -282,6 +341,7 @@ child.wait()
 
 @pytest.mark.parametrize("shell", [False, True])
 def test_it_does_not_outlive_its_host(shell: bool, tmp_path: Path) -> None:
+    """P45: also where a shell stands between them."""
     worker = [sys.executable, "-m", "aiges.serve"]
     # Two commands, so that the shell stays and is the worker's parent.
     command = ["sh", "-c", f"{' '.join(worker)}; true"] if shell else worker
@@ -306,6 +366,38 @@ def test_it_does_not_outlive_its_host(shell: bool, tmp_path: Path) -> None:
             while witness.recv(1024):
                 pass
     assert not address.exists()
+
+
+BLOCKED = """
+import os, threading
+from aiges.serve import main
+flood = lambda: [os.write(2, b"x" * 65536) for _ in range(99)]
+threading.Thread(target=flood, daemon=True).start()
+os._exit(main())
+"""
+
+HOST_THAT_DOES_NOT_READ = """
+import fcntl, struct, subprocess, sys, termios, time
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+child.stdout.readline()
+waiting = bytearray(4)
+while struct.unpack("i", waiting)[0] < 65536:
+    fcntl.ioctl(child.stderr, termios.FIONREAD, waiting)
+    time.sleep(0.01)
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+def test_it_does_not_outlive_a_host_whose_pipe_is_full_of_what_it_wrote(tmp_path: Path) -> None:
+    """P46: a thread of it is blocked in a write to stderr."""
+    command = [sys.executable, "-c", HOST_THAT_DOES_NOT_READ, sys.executable, "-c", BLOCKED]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE) as host:
+        assert host.stdout is not None
+        worker = int(host.stdout.readline())
+        assert not dies_within(worker, 0.0)
+        host.kill()
+        assert dies_within(worker, 3.0)
 
 
 def test_a_worker_without_a_wrapper_says_where_it_looked(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def is_refused(host: WorkerHost, context: ssl.SSLContext) -> bool:
 def test_the_host_that_sent_its_certificate_is_let_in(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
+    """P29 P32: the Go host's part is in tests/conformance."""
     with started(tmp_path, *arguments) as host:
         context = tls.client_context(HOST, host.announced().certificate)
         assert speak(host, context)[3] == 4  # a SETTINGS frame
@@ -70,6 +71,7 @@ def test_a_host_with_another_certificate_is_refused(tmp_path: Path) -> None:
 
 
 def test_cleartext_is_refused(tmp_path: Path) -> None:
+    """P30."""
     with started(tmp_path) as host, socket.socket(socket.AF_UNIX) as plain:
         plain.settimeout(20)
         plain.connect(host.announced().address)
@@ -102,6 +104,7 @@ def test_no_private_key_is_on_disk(tmp_path: Path) -> None:
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path) -> None:
+    """P7 P33."""
     (tmp_path / "hide").mkdir()
     (tmp_path / "hide" / "cryptography.py").write_text("raise ImportError('hidden')\n")
     sources = os.pathsep.join([str(tmp_path / "hide"), SOURCES])

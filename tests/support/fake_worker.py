@@ -233,16 +233,23 @@ async def serve() -> None:
         healths = OneHealth() if MODE == "mute" else health.aio.HealthServicer()
         status = health_pb2.HealthCheckResponse
         serving = status.NOT_SERVING if MODE == "not-serving" else status.SERVING
-        await healths.set("plugin", serving)
+        await healths.set("other" if MODE == "unknown-health" else "plugin", serving)
         health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     lanes = None
     if HAS_LANES:
         path = f"{tempfile.mkdtemp(dir=os.environ['PLUGIN_UNIX_SOCKET_DIR'])}/data.sock"
         aiges_control_pb2_grpc.add_WorkerControlServicer_to_server(Control(path), server)
         lanes = await asyncio.start_unix_server(lane, path)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"{'[::1]' if MODE == 'ipv6' else '127.0.0.1'}:0")
     await server.start()
-    print(f"1|{2 if HAS_LANES else 1}|tcp|127.0.0.1:{port}|grpc", flush=True)
+    host = {"ipv6": "[::1]", "localhost": "localhost"}.get(MODE, "127.0.0.1")
+    line = f"1|{2 if HAS_LANES else 1}|tcp|{host}:{port}|grpc"
+    if MODE == "drips":
+        for letter in line:
+            print(letter, end="", flush=True)
+    print(line if MODE != "drips" else "", end="" if MODE == "no-newline" else "\n", flush=True)
+    if MODE in ("no-newline", "hangs-up"):
+        os.close(1)
     if MODE == "orphans":  # leaves a child behind that holds our stdout and stderr open
         child = subprocess.Popen(["/bin/sleep", "60"])
         print(f"orphan={child.pid}", file=sys.stderr, flush=True)

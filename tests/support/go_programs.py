@@ -52,6 +52,11 @@ class GoPrograms:
         program = BUILT / self.release / "host"
         return [str(program), *options, "-command", command, *steps]
 
+    def reattach_command(self, address: str, pid: int, *steps: str) -> list[str]:
+        """Attach to a worker that runs, instead of starting one."""
+        program = BUILT / self.release / "host"
+        return [str(program), "-reattach", f"unix:{address}", "-pid", str(pid), *steps]
+
     def host(self, command: Sequence[str], **env: str) -> dict[str, Any]:
         """Run the host to its end; return what it saw."""
         done = subprocess.run(

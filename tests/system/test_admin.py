@@ -257,11 +257,13 @@ def test_the_commands_act(folder: Path) -> None:
 
 
 def test_each_worker_gets_its_share_of_the_machine_and_a_reload_deals_anew(folder: Path) -> None:
+    """H4: what [pool] env says wins over what the supervisor was given."""
     allowed = sorted(os.sched_getaffinity(0))
     every = ",".join(map(str, allowed))
     pool = {"workers": 2, "gpus": ["0", "1,2"], "cpus": [str(allowed[0]), every]}
     overrides = {"AIGES__POOL__ENV": "{ OMP_NUM_THREADS = 1 }", "AIGES__POOL__NICE": "2"}
-    with Service(folder, pool=pool, env=overrides).ready() as service:
+    inherited = {"OMP_NUM_THREADS": "64"}
+    with Service(folder, pool=pool, env=inherited | overrides).ready() as service:
         service.wait_for("worker ready worker=1")
         service.wait_for("worker ready worker=2")
         first, second = ask(service, "GET", "/status").json["workers"]

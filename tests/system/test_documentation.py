@@ -291,3 +291,40 @@ def test_the_documented_transitions_are_those_of_the_program() -> None:
     expected = {(old.value, event.value, new.value) for (old, event), new in TRANSITIONS.items()}
     assert set(rows) == expected
     assert len(rows) == len(expected)
+
+
+CHECKLISTS: Mapping[str, int] = {"H": 68, "P": 52}
+"""What go-plugin asks of a host and of a plugin: so many numbers of each letter."""
+
+
+def checklist_tables() -> tuple[dict[str, list[str]], list[str]]:
+    """Return which files the document names for each number, and the numbers left out."""
+    text = (ROOT / "docs" / "go-plugin.md").read_text("utf-8")
+    tested, _, left_out = text.partition("What does not apply:")
+    row = r"^\| ((?:[HP]\d+(?:, )?)+) \|.*\| ([^|]*) \|$"
+    files: dict[str, list[str]] = {}
+    for numbers, where in re.findall(row, tested, re.MULTILINE):
+        for number in numbers.split(", "):
+            assert number not in files
+            files[number] = re.findall(r"`(\w+\.py)`", where)
+    reasons = re.findall(row, left_out, re.MULTILINE)
+    return files, [number for numbers, _ in reasons for number in numbers.split(", ")]
+
+
+def test_every_rule_of_go_plugin_is_tested_or_does_not_apply() -> None:
+    files, left_out = checklist_tables()
+    every = [f"{letter}{n}" for letter, count in CHECKLISTS.items() for n in range(1, count + 1)]
+    assert sorted([*files, *left_out]) == sorted(every)
+
+
+def test_the_tests_that_are_named_for_a_rule_name_it() -> None:
+    files, _ = checklist_tables()
+    names = {name for named in files.values() for name in named}
+    paths = {name: next((ROOT / "tests").rglob(name)) for name in names}
+    named_by = {
+        name: set(re.findall(r"\b[HP]\d+\b", path.read_text("utf-8")))
+        for name, path in paths.items()
+    }
+    unnamed = [n for n, where in files.items() if not any(n in named_by[name] for name in where)]
+    idle = names - {name for n, where in files.items() for name in where if n in named_by[name]}
+    assert (unnamed, idle) == ([], set())

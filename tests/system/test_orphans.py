@@ -74,6 +74,7 @@ def temporary() -> Iterator[Path]:
 def test_at_twenty_instants_a_killed_supervisor_leaves_no_process_and_no_folder(
     folder: Path, temporary: Path, marker: str
 ) -> None:
+    """H62."""
     env = {MARKER: marker, "TMPDIR": str(temporary)}
     for line, milliseconds in INSTANTS:
         with Service(folder, env=env) as service:
@@ -91,6 +92,7 @@ def test_at_twenty_instants_a_killed_supervisor_leaves_no_process_and_no_folder(
 
 
 def test_an_orderly_stop_leaves_no_process(folder: Path, marker: str) -> None:
+    """H63: SIGTERM."""
     with Service(folder, env={MARKER: marker}).ready() as service:
         assert len(marked(marker)) >= 5  # supervisor, nursery, guard, worker, its children
         assert service.stop() == 0

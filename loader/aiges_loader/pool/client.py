@@ -133,6 +133,14 @@ class WorkerClient:
         if reply.status != health_pb2.HealthCheckResponse.SERVING:
             raise WorkerCallError(f"health check: status {reply.status}, expected SERVING")
 
+    async def trouble(self, limit_s: float) -> str:
+        """Say what keeps us from the worker, after `limit_s` at the latest; "" if nothing does."""
+        try:
+            await self._health.Check(_PLUGIN_HEALTH, timeout=limit_s)
+        except grpc.aio.AioRpcError as error:
+            return messages.brief(error)
+        return ""
+
     async def answers(self, limit_s: float) -> bool:
         """Say whether the worker gives a sign of life within `limit_s` seconds."""
         try:

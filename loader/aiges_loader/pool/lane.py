@@ -76,10 +76,10 @@ class Lane:
 
     def has_unread(self) -> bool:
         """Say whether the worker has not read all that was sent, as far as can be known."""
-        if self.unread is not None or not self.is_open:
-            return bool(self.unread)
         if self._outgoing or self._deaf:
             return True
+        if self.unread is not None or not self.is_open:
+            return bool(self.unread)
         waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, b"\0" * 4)
         return bool(struct.unpack("i", waiting)[0])
 

@@ -69,7 +69,8 @@ class WorkerProcess:
 
     Attributes:
         pid: Of the process that was started (with `bash -c` it may be bash).
-        first_line: The first line of stdout, without its end; b"" once there will be none.
+        first_line: The first line of stdout, with its newline if it had one; b"" once there will
+            be none.
         exited: Resolves when the process has ended, however much its children keep open.
     """
 
@@ -203,7 +204,7 @@ class WorkerProcess:
         """Keep what belongs to the handshake; return the rest."""
         line, newline, rest = (self._head + data).partition(b"\n")
         if newline or len(line) >= MAX_LINE_BYTES:
-            self._first_line_is(line)
+            self._first_line_is(line + newline)
             return rest
         self._head = line
         return b""

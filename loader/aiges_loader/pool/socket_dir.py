@@ -1,9 +1,11 @@
-"""The private folder in which the workers of this supervisor put their sockets."""
+"""Where the workers of this supervisor put their sockets: a private folder, or where they like."""
 
 import fcntl
 import logging
 import os
 import shutil
+import socket
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ PREFIX: Final = "aiges-loader-"
 LOCK: Final = "lock"
 MAX_BYTES: Final = 107 - len("/worker-4194304-00000000.sock")
 """Longest path that leaves room for a socket's name in what the kernel takes as an address."""
+
+_UNIX: Final = "unix:"
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,44 @@ def socket_dir() -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def remove_dead_socket(address: str) -> None:
+    """Remove the Unix socket that a worker, which has ended, left where it had announced it.
+
+    go-plugin before 1.5 knows nothing of our folder, and a killed plugin removes nothing. What
+    somebody still listens at, what is no socket and what is not ours stays.
+
+    Args:
+        address: As gRPC has it: "unix:" and a path. Any other is nobody's to remove.
+    """
+    if not address.startswith(_UNIX):
+        return
+    path = address.removeprefix(_UNIX)
+    try:
+        found = os.lstat(path)
+        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.getuid() or _is_heard(path):
+            return
+        os.unlink(path)
+    except FileNotFoundError:
+        return  # as it should be
+    except OSError as error:
+        log.warning("cannot remove what a dead worker left socket=%s reason=%s", path, error)
+        return
+    log.info("removed what a dead worker left socket=%s", path)
+
+
+def _is_heard(path: str) -> bool:
+    """Say whether anybody listens at a Unix socket; raise OSError if there is none."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return False
+        except BlockingIOError:  # its queue is full
+            return True
+    return True
 
 
 def _parent() -> Path:

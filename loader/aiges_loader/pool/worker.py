@@ -18,6 +18,7 @@ from aiges_loader.pool.lifecycle import COMING, Event, State, advance
 from aiges_loader.pool.placement import Placement
 from aiges_loader.pool.process import Stream, WorkerProcess, resident_bytes
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
+from aiges_loader.pool.socket_dir import remove_dead_socket
 from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.worker_link import LinkError, WorkerLink, new_link
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
@@ -269,6 +270,7 @@ class Worker:
         finally:  # crash, bad start, stop or cancellation: the process never outlives this line
             left = await process.end(grace_s=TERM_GRACE_S if self.state is State.STOPPING else 0.0)
             self.pid = None
+            remove_dead_socket(self.address)
             self.address = ""
         if left is None:
             log.error("worker cannot be killed worker=%d pid=%d", self.number, process.pid)
@@ -304,12 +306,6 @@ class Worker:
             raise WorkerStartError(
                 f"no handshake line within {spec.start_timeout_s:g} s (startTimeout)"
             ) from None
-        if self.is_taken(shaken.target()):
-            raise WorkerStartError(
-                f"it listens at {shaken.target()}, where another worker does; of workers with a"
-                " fixed port, like the upstream SDK's, one can run: [pool] workers = 1, no reload"
-            )
-        self.address = shaken.target()
         self._move(Event.SHOOK_HANDS)
         splitters = {stream: (LineSplitter(), LogReader()) for stream in Stream}
 
@@ -344,6 +340,7 @@ class Worker:
             raise WorkerStartError("closed its stdout without a handshake line")
         try:
             shaken = handshake.decode(line, offered=self._spec.versions)
+            self._take(shaken.target())
             await link.check(shaken)
         except handshake.HandshakeError as error:
             raise WorkerStartError(f"no handshake: {error}") from None
@@ -353,6 +350,14 @@ class Worker:
                 raise _ExitedError from None
             raise WorkerStartError(str(error)) from None
         return shaken
+
+    def _take(self, address: str) -> None:
+        if self.is_taken(address):
+            raise WorkerStartError(
+                f"it listens at {address}, where another worker does; of workers with a"
+                " fixed port, like the upstream SDK's, one can run: [pool] workers = 1, no reload"
+            )
+        self.address = address
 
     async def _initialise(self, process: WorkerProcess, client: WorkerClient) -> None:
         """Reach the worker, start its wrapper, ask what it is."""
@@ -369,7 +374,10 @@ class Worker:
             async with asyncio.timeout(limit_s):
                 self.schema = await self._race(process, client.describe(spec.service))
         except TimeoutError:
-            raise WorkerStartError(f"{waiting_for} took more than {limit_s:g} s") from None
+            trouble = await client.trouble(DEATH_NOTICE_S)
+            raise WorkerStartError(
+                f"{waiting_for} took more than {limit_s:g} s{trouble and f' ({trouble})'}"
+            ) from None
         except WorkerCallError as error:
             # A connection breaks when the process dies: then its exit is the reason.
             await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)

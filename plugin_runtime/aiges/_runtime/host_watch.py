@@ -7,21 +7,24 @@ import threading
 from collections.abc import Callable, Iterable
 
 
-def watch(fds: Iterable[int], on_death: Callable[[], None]) -> None:
+def watch(
+    fds: Iterable[int], on_closed: Callable[[int], None], on_death: Callable[[], None]
+) -> None:
     """Call `on_death` in a thread once the far end of all watched pipes among `fds` is gone.
 
     The host reads our stdout and stderr. When it dies, however it dies and whoever stands between
     us and it, the kernel reports an error on the writing ends. A host that closes one of the two
-    by itself is still alive, so all must be gone. Without any pipe there is nothing to watch.
+    by itself is still alive, so all must be gone; `on_closed` hears of each that is. Without any
+    pipe there is nothing to watch: so a host that does not read us may die before us.
     """
     pipes = {fd for fd in fds if _is_pipe(fd)}
     if pipes:
         threading.Thread(
-            target=_wait, args=(pipes, on_death), name="host-watch", daemon=True
+            target=_wait, args=(pipes, on_closed, on_death), name="host-watch", daemon=True
         ).start()
 
 
-def _wait(pipes: set[int], on_death: Callable[[], None]) -> None:
+def _wait(pipes: set[int], on_closed: Callable[[int], None], on_death: Callable[[], None]) -> None:
     poll = select.poll()
     for fd in pipes:
         poll.register(fd, 0)  # errors are reported unasked
@@ -29,6 +32,8 @@ def _wait(pipes: set[int], on_death: Callable[[], None]) -> None:
         for fd, _ in poll.poll():
             poll.unregister(fd)
             pipes.discard(fd)
+            if pipes:
+                on_closed(fd)
     on_death()
 
 

@@ -77,7 +77,13 @@ def _unix(server: Server, wishes: HostWishes) -> Listener:
         raise CannotListenError(f"cannot listen on {path}: {error}") from None
     listener = Listener("unix", str(path), leftovers)
     if wishes.socket_group:
-        _give_to_group(path, wishes.socket_group)
+        try:
+            _give_to_group(path, wishes.socket_group, 0o660)
+            if wishes.socket_dir is None:  # the group must come through the folder to the socket
+                _give_to_group(folder, wishes.socket_group, 0o710)
+        except CannotListenError:
+            listener.remove()
+            raise
     return listener
 
 
@@ -93,11 +99,11 @@ def private_folder(name: str, parent: Path | None = None) -> Path:
     return folder
 
 
-def _give_to_group(path: Path, group: str) -> None:
+def _give_to_group(path: Path, group: str, mode: int) -> None:
     try:
         gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
         os.chown(path, -1, gid)
-        path.chmod(0o660)
+        path.chmod(mode)
     except (KeyError, OSError) as error:
         raise CannotListenError(f"cannot give {path} to group {group!r}: {error}") from None
 

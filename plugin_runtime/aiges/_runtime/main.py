@@ -72,6 +72,7 @@ def run(arguments: Sequence[str]) -> int:
         asyncio.run(_serve(wishes, output, door, tcp=options.tcp))
     except listening.CannotListenError as error:
         return _init_failed(str(error))
+    _end_children()
     return 0
 
 
@@ -129,7 +130,7 @@ async def _serve(
             handshake.Handshake(version, listener.network, listener.address, certificate),
             multiplex_asked=wishes.multiplex_asked,
         )
-        host_watch.watch(output.watched, lambda: _leave_at_once(listener))
+        host_watch.watch(output.watched, output.closed, lambda: _leave_at_once(listener))
         output.announce(line)
         await stop.wait()
         _end_by_force_after(stop.grace_s + 2 * LAST_STREAMS_S + EXIT_SLACK_S, listener)
@@ -196,18 +197,27 @@ def _init_failed(reason: str) -> int:
 
 def _leave_at_once(listener: listening.Listener) -> None:
     """End without the interpreter's own leave-taking, which would wait for threads."""
-    listener.remove()
-    os._exit(0)
+    try:
+        listener.remove()
+        _end_children()
+        sys.stderr.flush()
+    finally:  # stderr may have no reader any more
+        os._exit(0)
+
+
+def _end_children() -> None:
+    """Kill what user code started by multiprocessing, which the interpreter's leave-taking would.
+
+    They hold our stderr, and some hosts wait for its end. Not by SIGTERM: a forked one has our
+    handler for it.
+    """
+    if multiprocessing := sys.modules.get("multiprocessing"):
+        for child in multiprocessing.active_children():
+            child.kill()
 
 
 def _end_by_force_after(seconds: float, listener: listening.Listener) -> None:
     """Bound the stop: threads stuck in user code cannot be joined."""
-
-    def end() -> None:
-        listener.remove()
-        sys.stderr.flush()
-        os._exit(0)
-
-    timer = threading.Timer(seconds, end)
+    timer = threading.Timer(seconds, _leave_at_once, (listener,))
     timer.daemon = True
     timer.start()

@@ -54,6 +54,14 @@ class Output:
             sys.stdout.flush()
             os.dup2(self._handshake_fd, STDOUT)
 
+    def closed(self, fd: int) -> None:
+        """Throw away what is written to a watched `fd` from now on: its reader has gone."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, fd, inheritable=fd == STDERR)
+        if fd == self._handshake_fd and self._drained:
+            os.dup2(nowhere, STDOUT)
+        os.close(nowhere)
+
     def stream(self) -> AsyncIterator[bytes]:
         """Yield chunks of captured output as they come; endless, and empty if stdout is drained."""
         return self._stored.chunks()

@@ -1,6 +1,7 @@
 """The folder of the workers' sockets."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aiges_loader.pool import socket_dir as module
-from aiges_loader.pool.socket_dir import socket_dir
+from aiges_loader.pool.socket_dir import remove_dead_socket, socket_dir
 
 
 @pytest.fixture
@@ -57,3 +58,29 @@ def test_a_long_temporary_folder_is_not_used(
     with socket_dir() as folder:
         assert folder.parent == Path("/tmp")
         assert len(os.fsencode(folder / "worker-4194304-00000000.sock")) <= 107
+
+
+def test_only_a_socket_that_nobody_listens_at_is_removed(temporary: Path) -> None:
+    """H67."""
+    dead, heard, plain = (temporary / name for name in ("dead", "heard", "plain"))
+    plain.touch()
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as gone:
+        listener.bind(str(heard))
+        listener.listen()
+        gone.bind(str(dead))
+        gone.close()
+        for path in (dead, heard, plain, temporary / "missing"):
+            remove_dead_socket(f"unix:{path}")
+        remove_dead_socket("127.0.0.1:1")
+        remove_dead_socket("")
+    assert sorted(temporary.iterdir()) == [heard, plain]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_dead_socket_of_somebody_else_stays(temporary: Path) -> None:
+    """H67."""
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(temporary / "theirs"))
+    os.chown(temporary / "theirs", 65534, -1)
+    remove_dead_socket(f"unix:{temporary / 'theirs'}")
+    assert (temporary / "theirs").exists()

@@ -31,7 +31,7 @@ def parted(whole: bytes) -> tuple[frames.Header, bytes]:
 
 @CODECS
 @given(TEXTS, st.dictionaries(TEXTS, TEXTS), ITEMS, st.integers(0, 2**64 - 1), NUMBERS)
-def test_a_call_is_read_as_it_was_written(
+def test_a_call_is_read_as_it_was_written(  # noqa: PLR0917
     dumps: frames.Dumps,
     loads: frames.Loads,
     tag: str,

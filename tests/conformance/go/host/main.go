@@ -1,8 +1,10 @@
 // A go-plugin host: starts a worker, does what its arguments say, and prints as JSON what it saw.
 //
 //	host [-mtls] [-versions 1,2] [-dir FOLDER] -command "python -m aiges.serve" STEP...
+//	host -reattach unix:ADDRESS -pid PID STEP...
 //
-// A step is ping, kill, hold, once=TEXT, big=MIB, await=TEXT (until stdout or log has it), or METHOD=JSON.
+// A step is ping, kill, hold, leave (close the connection, and nothing else), once=TEXT, big=MIB,
+// await=TEXT (until stdout or log has it), or METHOD=JSON.
 package main
 
 import (
@@ -12,6 +14,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -93,12 +96,11 @@ func main() {
 	versions := flag.String("versions", "1", "application protocol versions, with commas")
 	dir := flag.String("dir", ".", "working directory of the worker")
 	command := flag.String("command", "", "the worker, split at blanks")
+	reattach := flag.String("reattach", "", "network:address of a worker that runs")
+	pid := flag.Int("pid", 0, "of that worker")
 	flag.Parse()
 
 	stdout, log := &buffer{}, &buffer{}
-	words := strings.Fields(*command)
-	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Dir = *dir
 	sets := map[int]goplugin.PluginSet{}
 	for _, text := range strings.Split(*versions, ",") {
 		version, err := strconv.Atoi(text)
@@ -108,10 +110,9 @@ func main() {
 		}
 		sets[version] = goplugin.PluginSet{"aiges": worker{}}
 	}
-	client := goplugin.NewClient(&goplugin.ClientConfig{
+	config := &goplugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
 		VersionedPlugins: sets,
-		Cmd:              cmd,
 		AutoMTLS:         *mtls,
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		StartTimeout:     limit,
@@ -120,7 +121,20 @@ func main() {
 		Logger: hclog.New(&hclog.LoggerOptions{
 			Name: "host", Output: log, Level: hclog.Trace, JSONFormat: true,
 		}),
-	})
+	}
+	if network, address, found := strings.Cut(*reattach, ":"); found {
+		config.Plugins = goplugin.PluginSet{"aiges": worker{}} // no version is agreed upon
+		config.Reattach = &goplugin.ReattachConfig{
+			Protocol: goplugin.ProtocolGRPC,
+			Addr:     &net.UnixAddr{Net: network, Name: address},
+			Pid:      *pid,
+		}
+	} else {
+		words := strings.Fields(*command)
+		config.Cmd = exec.Command(words[0], words[1:]...)
+		config.Cmd.Dir = *dir
+	}
+	client := goplugin.NewClient(config)
 	defer client.Kill()
 
 	h := &host{client: client, stdout: stdout, log: log}
@@ -177,6 +191,8 @@ func (h *host) do(name string, seen *report) (string, error) {
 	case "kill":
 		h.client.Kill()
 		return "", nil
+	case "leave":
+		return "", h.conn.Close()
 	case "hold":
 		print(seen)
 		select {}

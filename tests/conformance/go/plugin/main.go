@@ -114,6 +114,9 @@ func main() {
 			if awful("mutes-shutdown") {
 				options = append(options, grpc.UnaryInterceptor(muteShutdown))
 			}
+			if awful("takes-much") {
+				options = append(options, grpc.MaxRecvMsgSize(64<<20))
+			}
 			return grpc.NewServer(options...)
 		},
 	})
