@@ -61,17 +61,8 @@ def ours(name: str, environment: Callable[[], Environment], protocol: str | None
         port = free_port()
         config = folder / "aiges.toml"
         config.write_text(_toml(_our_config(case, port, folder, made.python, protocol)), "utf-8")
-        command: Sequence[str | Path] = [
-            made.python,
-            "-m",
-            "aiges_loader",
-            "-m",
-            "0",
-            "-c",
-            config,
-            "-s",
-            "svcName",
-        ]
+        program = (made.python, "-m", "aiges_loader")
+        command = (*program, "-m", "0", "-c", config, "-s", "svcName")
         return Launch(command, SERVICES, clean_environ(), port)
 
     version = "its default protocol" if protocol is None else f"protocol version {protocol}"

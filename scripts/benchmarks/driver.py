@@ -158,6 +158,8 @@ def _measure_bare(environment: Environment, case: Case, number: int, seconds: in
     try:
         for process in running:
             output, _ = process.communicate(timeout=seconds + BARE_GRACE_S)
+            if process.returncode != 0:
+                raise ServerError(f"bare.py ended with status {process.returncode}")
             said.append(json.loads(output))
     finally:
         for process in running:

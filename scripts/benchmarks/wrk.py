@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,8 @@ def drive(
         text=True,
     ) as process:
         try:
-            for _ in range(int((seconds + GRACE_S) / LOOK_EVERY_S)):
+            until = time.monotonic() + seconds + GRACE_S
+            while time.monotonic() < until:
                 try:
                     output, _ = process.communicate(timeout=LOOK_EVERY_S)
                     return read(output)

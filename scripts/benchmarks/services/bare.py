@@ -4,9 +4,10 @@ What the CPU-bound cases are measured against: no service can be faster than thi
 """
 
 import json
-import resource
+import re
 import sys
 import time
+from pathlib import Path
 
 from work import WORKS
 
@@ -20,12 +21,13 @@ def main() -> None:
         work(b"hello")
         durations_s.append(time.monotonic() - now)
         now = time.monotonic()
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    # Not getrusage's maximum: that goes back to before this program was executed.
+    (rss_kib,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
     measured = {
         "seconds": now - began,
         "durations_s": durations_s,
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-        "max_rss_kib": usage.ru_maxrss,
+        "cpu_s": time.process_time(),
+        "max_rss_kib": int(rss_kib),
     }
     json.dump(measured, sys.stdout)
 
