@@ -1,12 +1,11 @@
 """Who is measured: each contender is a value that says how it is started for a case."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aiges_loader.config.keys import KEYS
 from benchmarks import environments
 from benchmarks.cases import Case
 from benchmarks.environments import Environment, clean_environ
@@ -48,13 +47,13 @@ class Bare:
     environment: Callable[[], Environment] = environments.of_checkout
 
 
-def ours(name: str, environment: Callable[[], Environment], protocol: str | None) -> Contender:
+def ours(name: str, environment: Callable[[], Environment], *, protocol: str = "auto") -> Contender:
     """Return aiges-loader.
 
     Args:
         name: Of the contender.
         environment: With some commit of aiges-loader.
-        protocol: Version of the protocol between supervisor and worker; None: as it comes.
+        protocol: `[pool] protocol`. A commit that does not know the key has only version 1.
     """
 
     def launch(made: Environment, case: Case, folder: Path) -> Launch:
@@ -65,12 +64,12 @@ def ours(name: str, environment: Callable[[], Environment], protocol: str | None
         command = (*program, "-m", "0", "-c", config, "-s", "svcName")
         return Launch(command, SERVICES, clean_environ(), port)
 
-    version = "its default protocol" if protocol is None else f"protocol version {protocol}"
-    return Contender(name, f"aiges-loader, {version}", ALL, environment, launch)
+    version = "1, gRPC" if protocol == "1" else "2, the native data channel"
+    return Contender(name, f"aiges-loader, worker protocol {version}", ALL, environment, launch)
 
 
 def _our_config(
-    case: Case, port: int, folder: Path, python: Path, protocol: str | None
+    case: Case, port: int, folder: Path, python: Path, protocol: str
 ) -> Mapping[str, Mapping[str, object]]:
     return {
         "svcName": {"host": "127.0.0.1", "port": 0},
@@ -85,7 +84,7 @@ def _our_config(
         "pool": {
             "workers": case.workers,
             "concurrency": case.concurrency,
-            **({} if protocol is None else {"protocol": protocol}),
+            "protocol": protocol,
         },
         "admin": {"listen": "127.0.0.1:0"},
     }
@@ -96,11 +95,6 @@ def _toml(sections: Mapping[str, Mapping[str, object]]) -> str:
     for section, keys in sections.items():
         lines += [f"[{section}]", *(f'"{key}" = {json.dumps(v)}' for key, v in keys.items())]
     return "\n".join(lines) + "\n"
-
-
-def _protocols() -> Sequence[str | None]:
-    """Return the protocol versions that this checkout can be told to use; None: it has but one."""
-    return ("1", "2") if ("pool", "protocol") in KEYS else (None,)
 
 
 def _launch_mosec(made: Environment, case: Case, folder: Path) -> Launch:
@@ -170,8 +164,9 @@ AIOHTTP: Final = Contender(
 Measured = Contender | Bare
 BARE: Final = Bare()
 
-OURS: Final = tuple(
-    ours(f"ours-v{version or 1}", environments.of_checkout, version) for version in _protocols()
+OURS: Final = (
+    ours("ours-v1", environments.of_checkout, protocol="1"),
+    ours("ours-v2", environments.of_checkout),
 )
 SERVERS: Final = (*OURS, MOSEC, LITSERVE, AIOHTTP)
 CONTENDERS: Final[tuple[Measured, ...]] = (*SERVERS, BARE)
@@ -179,4 +174,4 @@ CONTENDERS: Final[tuple[Measured, ...]] = (*SERVERS, BARE)
 
 def at_commit(commit: str) -> Contender:
     """Return aiges-loader as it was at a commit, to see what has changed since."""
-    return ours(f"ours@{commit[:10]}", lambda: environments.of_commit(commit), None)
+    return ours(f"ours@{commit[:10]}", lambda: environments.of_commit(commit))

@@ -27,7 +27,7 @@ SMALL = next(case for case in CASES if case.name == "small-8")
 def test_a_run_measures_the_service_and_the_reference_side_by_side(tmp_path: Path) -> None:
     written = tmp_path / "run.json"
     command = [sys.executable, ROOT / "scripts" / "bench.py", "run", "--case", "small-8"]
-    options = ["--contender", "ours-v1", "aiohttp", "--rounds", "1", "--seconds", "1"]
+    options = ["--contender", "ours-v2", "aiohttp", "--rounds", "1", "--seconds", "1"]
     done = subprocess.run(
         [*command, *options, "--json", written],
         env={**os.environ, "PYTHONPATH": SOURCES},
@@ -39,7 +39,7 @@ def test_a_run_measures_the_service_and_the_reference_side_by_side(tmp_path: Pat
     assert done.returncode == 0, done.stdout + done.stderr
     assert "small-8: small text, 8 connections" in done.stdout
     report = Report.from_json(json.loads(written.read_text("utf-8")))
-    assert report.contenders == ["ours-v1", "aiohttp"]
+    assert report.contenders == ["ours-v2", "aiohttp"]
     assert set(report.versions["aiohttp"]) >= {"python", "aiohttp", "uvloop"}
     for result in report.results:
         assert (result.failure, result.errors) == (None, 0)
