@@ -1,0 +1,46 @@
+"""What a wrapper does with the data of one request: the same code for every contender.
+
+Imported by programs that run in the contenders' own environments: standard library only.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+BURN_S: Final = 0.010
+"""CPU time, of the thread that does the work, that one `burn` takes."""
+SLEEP_S: Final = 0.050
+
+
+def echo(data: bytes) -> str:
+    """Answer what came."""
+    return data.decode()
+
+
+def digest(data: bytes) -> str:
+    """Answer the length, the first and the last bytes: a wrong decoding shows, at no cost."""
+    return f"{len(data)} {data[:8].hex()} {data[-8:].hex()}"
+
+
+def burn(data: bytes) -> str:
+    """Compute in Python until `BURN_S` of this thread's CPU time are spent, then echo."""
+    until = time.thread_time() + BURN_S
+    number = 1
+    while time.thread_time() < until:
+        for _ in range(500):
+            number = number * 6364136223846793005 % 18446744073709551557
+    return data.decode()
+
+
+def sleep(data: bytes) -> str:
+    """Wait as for a device or another service, without the CPU, then echo."""
+    time.sleep(SLEEP_S)
+    return data.decode()
+
+
+WORKS: Final[Mapping[str, Callable[[bytes], str]]] = {
+    "echo": echo,
+    "digest": digest,
+    "burn": burn,
+    "sleep": sleep,
+}
