@@ -30,6 +30,7 @@ from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker_environ import worker_environ
 from aiges_loader.pool.worker_spec import WorkerSpec
 from aiges_loader.reloading import Reloaded, Reloads, needs_start
+from aiges_loader.systemd import Systemd
 
 GRPC_STOP_S = 1.0
 ADMIN_LIMITS = HttpLimits(header_timeout_s=10.0, idle_timeout_s=75.0, max_body_bytes=64 << 10)
@@ -37,7 +38,9 @@ ADMIN_LIMITS = HttpLimits(header_timeout_s=10.0, idle_timeout_s=75.0, max_body_b
 log = logging.getLogger(__name__)
 
 
-async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> ExitStatus:
+async def serve(
+    config: LoaderConfig, stop: asyncio.Event, reloads: Reloads, systemd: Systemd
+) -> ExitStatus:
     """Serve until `stop` or until the workers cannot be kept alive; return the exit status.
 
     Cancelling stops without waiting for calls.
@@ -46,6 +49,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
         config: What to serve.
         stop: Set by whoever wants the service to end.
         reloads: Wishes to live by the configuration as it then is.
+        systemd: Who is told of it.
 
     Raises:
         ListenError: A port cannot be had; nothing was started.
@@ -71,11 +75,16 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
         actions = Administration(pool, api, stop=stop, reloads=reloads)
         # Outermost, so that operators can see how the service ends.
         admin_server = _admin_server(admin_listener, actions, config.admin.token)
-        async with admin_server as admin_address, grpc_api, asyncio.TaskGroup() as tasks:
+        async with (
+            systemd.watched(),
+            admin_server as admin_address,
+            grpc_api,
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(pool.run(), name="pool")
             describing = tasks.create_task(_describe(pool, api), name="describe")
-            reporting = tasks.create_task(_report_health(pool, grpc_api), name="health")
-            service_parts = _Parts(pool, api, server, folder)
+            service_parts = _Parts(pool, api, server, folder, grpc_api, systemd)
+            reporting = tasks.create_task(_report_readiness(service_parts), name="readiness")
             reloading = tasks.create_task(_reload(config, reloads, service_parts), name="reload")
             await grpc_api.start()
             await server.start()
@@ -89,6 +98,7 @@ async def serve(config: LoaderConfig, stop: asyncio.Event, reloads: Reloads) -> 
             await first_of(pool.failed, stop.wait())
             # Leave in reverse: say so, close the doors, let calls finish, then end the workers.
             api.draining = True
+            systemd.stopping(pool.failed.result() if pool.failed.done() else "draining")
             reporting.cancel()
             reloading.cancel()
             await grpc_api.set_ready(ready=False)
@@ -151,28 +161,36 @@ async def _describe(pool: Pool, api: HttpApi) -> None:
         pool.fail(f"the wrapper's schema is unusable: {error}")
         return
     log.info("ready routes=%s", ",".join(routes))
+    pool.readiness_changed.set()  # without routes it was none
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What a reload changes."""
+    """What a running service consists of."""
 
     pool: Pool
     api: HttpApi
     server: HttpServer
     folder: Path
+    grpc_api: GrpcApi
+    systemd: Systemd
 
 
 async def _reload(config: LoaderConfig, reloads: Reloads, parts: _Parts) -> None:
     """Live by another configuration whenever somebody asks for it and it is a good one."""
     while True:
         asked = await reloads.next()
+        parts.systemd.reloading()
         checked = reloads.checked()
         if isinstance(checked, LoaderConfig):
             outcome = await _live_by(checked, config, parts)
             config = checked if outcome.done else config
         else:
             outcome = checked
+        status = _status(parts.pool)
+        if not outcome.done:
+            status += f"; not reloaded: {'; '.join(outcome.problems)}"
+        parts.systemd.reloaded(status)
         for wish in asked:
             if not wish.done():
                 wish.set_result(outcome)
@@ -196,12 +214,18 @@ async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloa
     return Reloaded(done=True, problems=later)
 
 
-async def _report_health(pool: Pool, grpc_api: GrpcApi) -> None:
-    """Keep the gRPC health service honest."""
+async def _report_readiness(parts: _Parts) -> None:
+    """Keep what the gRPC health service and systemd say the same as what `/readyz` says."""
     while True:
-        pool.readiness_changed.clear()
-        await grpc_api.set_ready(ready=pool.is_ready)
-        await pool.readiness_changed.wait()
+        parts.pool.readiness_changed.clear()
+        is_ready = parts.api.is_ready
+        parts.systemd.report(is_ready=is_ready, status=_status(parts.pool))
+        await parts.grpc_api.set_ready(ready=is_ready)
+        await parts.pool.readiness_changed.wait()
+
+
+def _status(pool: Pool) -> str:
+    return f"{pool.ready_workers} of {pool.plan.size} workers ready"
 
 
 def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:

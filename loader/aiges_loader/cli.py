@@ -123,7 +123,9 @@ def _serve_with(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
 def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     # Imported only now, so that a mistake in the configuration is reported at once.
     from aiges_loader.pool import guarded  # noqa: PLC0415
+    from aiges_loader.systemd import Systemd  # noqa: PLC0415
 
+    systemd = Systemd.of(os.environ)  # before anything inherits our environment
     guarded.prepare()  # it starts while the rest is imported
     import uvloop  # noqa: PLC0415
 
@@ -134,7 +136,7 @@ def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     async def until_told() -> int:
         stop = asyncio.Event()
         reloads = Reloads(read)
-        serving = asyncio.ensure_future(serve(config, stop, reloads))
+        serving = asyncio.ensure_future(serve(config, stop, reloads, systemd))
         loop = asyncio.get_running_loop()
 
         def told(number: signal.Signals) -> None:
