@@ -71,6 +71,7 @@ class Service:
         self,
         folder: Path,
         *,
+        program: Sequence[str] = (sys.executable, "-m", "aiges_loader"),
         arguments: Sequence[str] = ("-m", "0", "-c", "aiges.toml", "-s", "svcName"),
         env: Mapping[str, str] | None = None,
         writes_config: bool = True,
@@ -84,7 +85,7 @@ class Service:
         self.admin_port = 0
         kept = {n: v for n, v in os.environ.items() if not n.startswith(("AIGES_", "PLUGIN_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "aiges_loader", *arguments],
+            [*program, *arguments],
             cwd=folder,
             env={**kept, "PYTHONPATH": SOURCES, "NO_COLOR": "1", **(env or {})},
             stdin=subprocess.DEVNULL,

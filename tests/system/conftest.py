@@ -1,18 +1,58 @@
-"""Without wrk the benchmark is not tested, and that is said loudly."""
+"""Without some programs and rights parts are not tested, and that is said loudly."""
 
+import os
 import shutil
+import subprocess
+from functools import cache
 
 import pytest
 
 NO_WRK = "NO WRK ON PATH: THE BENCHMARK WAS NOT TESTED (Debian: apt-get install wrk)"
+NO_SYSTEMD = "NO SYSTEMD-ANALYZE: THE UNIT FILE WAS NOT VERIFIED (Debian: apt-get install systemd)"
+NO_NAMESPACES = "NO PID NAMESPACES (unshare, nsenter, root): PROCESS 1 WAS NOT TESTED"
 
 
 @pytest.fixture
 def needs_wrk() -> None:
-    if shutil.which("wrk") is None:
+    if not has_wrk():
         pytest.skip(NO_WRK)
 
 
+@pytest.fixture
+def needs_systemd() -> None:
+    if not has_systemd():
+        pytest.skip(NO_SYSTEMD)
+
+
+@pytest.fixture
+def needs_namespaces() -> None:
+    if not may_make_namespaces():
+        pytest.skip(NO_NAMESPACES)
+
+
+def has_wrk() -> bool:
+    return shutil.which("wrk") is not None
+
+
+def has_systemd() -> bool:
+    return shutil.which("systemd-analyze") is not None
+
+
+@cache
+def may_make_namespaces() -> bool:
+    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("nsenter"):
+        return False
+    tried = subprocess.run(
+        ["unshare", "-pf", "--mount-proc", "true"], capture_output=True, timeout=20, check=False
+    )
+    return tried.returncode == 0
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if shutil.which("wrk") is None:
-        terminalreporter.section(NO_WRK, red=True, bold=True)
+    for is_there, otherwise in (
+        (has_wrk(), NO_WRK),
+        (has_systemd(), NO_SYSTEMD),
+        (may_make_namespaces(), NO_NAMESPACES),
+    ):
+        if not is_there:
+            terminalreporter.section(otherwise, red=True, bold=True)
