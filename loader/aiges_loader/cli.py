@@ -131,6 +131,7 @@ def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
 
     from aiges_loader.app import serve  # noqa: PLC0415
     from aiges_loader.frontend.listening import ListenError  # noqa: PLC0415
+    from aiges_loader.reaping import reaping  # noqa: PLC0415
     from aiges_loader.reloading import Reloads  # noqa: PLC0415
 
     async def until_told() -> int:
@@ -151,7 +152,8 @@ def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
             loop.add_signal_handler(number, told, number)
         loop.add_signal_handler(signal.SIGHUP, reloads.ask)
         try:
-            return await serving
+            with reaping(guarded.is_nursery):
+                return await serving
         except asyncio.CancelledError:
             return ExitStatus.OK
         finally:  # all is done: a signal that comes now must not spoil the exit status

@@ -48,14 +48,18 @@ class GuardedChild:
 
 
 class RunningNursery:
-    """A running nursery.py. It ends with this process, however this ends."""
+    """A running nursery.py. It ends with this process, however this ends.
+
+    Attributes:
+        pid: Of a child of this process, until `close`.
+    """
 
     def __init__(self) -> None:
         """Start it, which takes it 25 ms, and do not wait for it."""
         self._control, theirs = socket.socketpair()
         self._control.settimeout(ANSWER_LIMIT_S)
         with theirs:
-            self._pid = os.posix_spawn(
+            self.pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, *nursery.COMMAND],
                 os.environ,
@@ -77,12 +81,12 @@ class RunningNursery:
         """End it, and wait until it has ended."""
         self._control.close()
         with suppress(ProcessLookupError, ChildProcessError):  # something reaps our children
-            pidfd = os.pidfd_open(self._pid)
+            pidfd = os.pidfd_open(self.pid)
             if not select.select([pidfd], [], [], CLOSE_LIMIT_S)[0]:
                 # Its guards go on without it until the kernel lets their workers go.
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
-            os.waitpid(self._pid, 0)
+            os.waitpid(self.pid, 0)
 
 
 class _Current:
@@ -103,6 +107,11 @@ def close() -> None:
     if _Current.nursery is not None:
         _Current.nursery.close()
         _Current.nursery = None
+
+
+def is_nursery(pid: int) -> bool:
+    """Say whether `pid` is a child that is reaped here: there is no other."""
+    return _Current.nursery is not None and pid == _Current.nursery.pid
 
 
 def start(command: Sequence[str], environ: Mapping[str, str], placement: Placement) -> GuardedChild:
