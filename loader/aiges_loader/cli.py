@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from aiges_loader import flags, logs
+from aiges_loader import early_signals, flags, logs
 from aiges_loader.config import (
     ConfigError,
     LoaderConfig,
@@ -35,9 +35,13 @@ def main() -> None:
     if not flags.is_go_style(arguments):
         from aiges_loader.commands import commands  # noqa: PLC0415 - click is not for serving
 
+        early_signals.release()
         commands(prog_name=program.name)
     try:
-        sys.exit(_obey(flags.parse(arguments), program))
+        invocation = flags.parse(arguments)
+        if not isinstance(invocation, flags.Serve):
+            early_signals.release()
+        sys.exit(_obey(invocation, program))
     except flags.FlagError as error:
         sys.stderr.write(f"{error}\n")
         if error.show_flags:
@@ -79,8 +83,6 @@ def _obey(invocation: flags.Invocation, program: Path) -> int:
 
 
 def _serve(asked: flags.Serve, program: Path) -> int:
-    # Until there is something to reload, SIGHUP has nothing to say; its default would end us.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if asked.config is None:
         write_default()
 
@@ -93,6 +95,7 @@ def _serve(asked: flags.Serve, program: Path) -> int:
             inline_defaults=asked.inline_defaults,
         )
 
+    early_signals.forget(signal.SIGHUP)
     config = read()
     writer = LogThread()
     debug = config.log.level is LogLevel.DEBUG
@@ -121,6 +124,9 @@ def _serve_with(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
 
 
 def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
+    if early_signals.arrived(*early_signals.STOPPING):
+        log.info("told to stop before anything was started")
+        return ExitStatus.OK
     # Imported only now, so that a mistake in the configuration is reported at once.
     from aiges_loader.pool import guarded  # noqa: PLC0415
     from aiges_loader.systemd import Systemd  # noqa: PLC0415
@@ -151,6 +157,11 @@ def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told, number)
         loop.add_signal_handler(signal.SIGHUP, reloads.ask)
+        if early_signals.arrived(*early_signals.STOPPING):
+            log.info("told to stop before anything was served")
+            serving.cancel()
+        elif early_signals.arrived(signal.SIGHUP):
+            reloads.ask()
         try:
             with reaping(guarded.is_nursery):
                 return await serving

@@ -274,6 +274,19 @@ async def test_other_signals_do_not_move_the_guard(number: signal.Signals, marke
         assert parent.is_running()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+async def test_signals_do_not_move_a_nursery_that_is_just_starting(
+    number: signal.Signals, marker: str
+) -> None:
+    """As Ctrl-C in the first moments of the supervisor, whose group it is still in."""
+    guarded.close()
+    guarded.prepare()
+    (starting,) = (p for p in psutil.Process().children() if guarded.is_nursery(p.pid))
+    starting.send_signal(number)
+    async with running(TREES["bash"], marker) as process:
+        assert nursery_of(process) == starting
+
+
 async def test_who_kills_by_the_supervisors_command_line_does_not_meet_the_guard(
     marker: str,
 ) -> None:

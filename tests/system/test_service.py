@@ -390,15 +390,6 @@ def test_a_signal_while_the_program_is_leaving_does_not_spoil_its_status(folder:
         assert service.wait() == 0
 
 
-def test_sighup_before_there_is_anything_to_reload_does_no_harm(folder: Path) -> None:
-    os.mkfifo(folder / "aiges.toml")
-    with Service(folder, writes_config=False) as service:
-        with (folder / "aiges.toml").open("w") as config:  # opens when it is read at the other end
-            service.process.send_signal(signal.SIGHUP)
-            config.write(config_text())
-        assert service.ready().once().code == 0
-
-
 def test_a_call_that_outlasts_the_drain_is_answered_and_the_stop_is_not_late(folder: Path) -> None:
     with Service(folder, pool={"drainTimeout": 1}).ready() as service:
         answers = []

@@ -64,6 +64,7 @@ class RunningNursery:
                 [sys.executable, *nursery.COMMAND],
                 os.environ,
                 file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
+                setsigmask=signal.valid_signals(),  # until it has handlers for them
             )
 
     def order(self, count: int, items: Sequence[str], fds: Sequence[int]) -> None:

@@ -59,6 +59,7 @@ class Nursery:
     def run(self) -> None:
         """Return when the supervisor is gone and so is all that it started."""
         signal.signal(signal.SIGTERM, nothing)  # the workers' end is the supervisor's business
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._bell.poll.register(self._control, select.POLLIN)
         pause_ms: int | None = None
         while True:
@@ -132,7 +133,6 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):
         os.dup2(null, fd)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.get_exec_path()  # it imports something, once for all
     Nursery(control).run()
     os._exit(0)
