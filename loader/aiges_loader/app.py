@@ -20,6 +20,7 @@ from aiges_loader.frontend.http_server import HttpLimits, HttpServer
 from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.listening import ListenError, bind, own_address
 from aiges_loader.frontend.schema import SchemaError
+from aiges_loader.pool import guarded
 from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.placement import Placements
 from aiges_loader.pool.pool import Pool, PoolPlan
@@ -82,6 +83,7 @@ async def serve(
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(pool.run(), name="pool")
+            keeping = tasks.create_task(guarded.keep(), name="nursery")
             describing = tasks.create_task(_describe(pool, api), name="describe")
             service_parts = _Parts(pool, api, server, folder, grpc_api, systemd)
             reporting = tasks.create_task(_report_readiness(service_parts), name="readiness")
@@ -109,6 +111,7 @@ async def serve(
             await server.close()
             await grpc_api.stop(GRPC_STOP_S)
             describing.cancel()
+            keeping.cancel()
     if pool.failed.done():
         log.error("%s", pool.failed.result())
         return ExitStatus.FAILED

@@ -71,6 +71,10 @@ def nursery_of(process: WorkerProcess) -> psutil.Process:
     return parent
 
 
+def nurseries() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if guarded.is_nursery(child.pid)]
+
+
 # How an end is told:
 
 ENDS = [
@@ -281,7 +285,7 @@ async def test_signals_do_not_move_a_nursery_that_is_just_starting(
     """As Ctrl-C in the first moments of the supervisor, whose group it is still in."""
     guarded.close()
     guarded.prepare()
-    (starting,) = (p for p in psutil.Process().children() if guarded.is_nursery(p.pid))
+    (starting,) = nurseries()
     starting.send_signal(number)
     async with running(TREES["bash"], marker) as process:
         assert nursery_of(process) == starting
@@ -303,6 +307,44 @@ async def test_a_killed_nursery_costs_no_process_and_is_replaced(marker: str) ->
             assert not process.exited.done()
         await process.end(grace_s=0.0)
         assert marked(marker) == []
+
+
+async def test_a_killed_nursery_is_noticed_reaped_and_replaced_though_no_worker_starts(
+    marker: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "REPLACE_PAUSE_S", 0.01)
+    keeping = asyncio.ensure_future(guarded.keep())
+    try:
+        async with running(TREES["bash"], marker) as process:
+            for _ in range(2):  # the one that is made in its place is watched as well
+                (old,) = nurseries()
+                old.kill()
+                await until(lambda: nurseries() not in ([], [old]), "another nursery")  # noqa: B023
+                assert f"nursery ended pid={old.pid} status=-9" in caplog.text
+                assert not psutil.pid_exists(old.pid)
+            async with running(TREES["bash"], marker) as second:
+                assert [nursery_of(second)] == nurseries()
+            assert not process.exited.done()
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+
+async def test_a_nursery_that_cannot_be_started_is_tried_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded.close()
+    monkeypatch.setattr(guarded, "REPLACE_PAUSE_S", 0.01)
+    keeping = asyncio.ensure_future(guarded.keep())
+    try:
+        with monkeypatch.context() as broken:
+            broken.setattr(sys, "executable", "/nonexistent/python")
+            await until(lambda: "cannot start a nursery: " in caplog.text, "the complaint")
+            assert nurseries() == []
+        await until(nurseries, "a nursery")
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
 
 
 async def test_a_nursery_that_does_not_answer_is_replaced(

@@ -117,6 +117,45 @@ def test_when_process_one_is_killed_nothing_stays(folder: Path, marker: str) -> 
         gone_within(marker, 1.0)
 
 
+async def a_killed_nursery_is_replaced(service: Service, supervisor: psutil.Process) -> None:
+    """Kill it, and then the worker that it had started: a new one must come from another."""
+    worker = worker_of(supervisor)
+    (old,) = nurseries(supervisor)
+    old.kill()
+    service.wait_for(r"nursery ended pid=\d+ status=-9")
+    await until(lambda: not psutil.pid_exists(old.pid), "the old nursery to be reaped")
+    assert service.once().code == 0
+    await until(lambda: nurseries(supervisor), "another nursery")
+    (new,) = nurseries(supervisor)
+    seen = len(service.log)
+    worker.kill()
+    service.wait_for("worker ready worker=1", after=seen)
+    assert service.once().code == 0
+    assert worker_of(new) == worker_of(supervisor)
+
+
+def nurseries(supervisor: psutil.Process) -> list[psutil.Process]:
+    return [child for child in supervisor.children() if child.name() == "aiges-nursery"]
+
+
+async def test_a_killed_nursery_costs_nothing(folder: Path, marker: str) -> None:
+    with Service(folder, env={MARKER: marker}).ready() as service:
+        await a_killed_nursery_is_replaced(service, psutil.Process(service.process.pid))
+        assert service.stop() == 0
+        assert marked(marker) == []
+
+
+@pytest.mark.usefixtures("needs_namespaces")
+async def test_a_killed_nursery_costs_process_one_nothing(folder: Path, marker: str) -> None:
+    with Service(folder, program=CONTAINER, env={MARKER: marker}).ready() as service:
+        one = process_one(service)
+        await a_killed_nursery_is_replaced(service, one)
+        # The guard that came to process 1 meanwhile is reaped as well.
+        await until(lambda: one.children() == nurseries(one), "nothing but the nursery")
+        one.terminate()
+        assert service.wait() == 0
+
+
 async def test_what_a_script_has_started_before_it_became_us_is_reaped(
     folder: Path, marker: str
 ) -> None:

@@ -1,7 +1,9 @@
 """Our side of nursery.py: one nursery for this process, asked to start workers under guards."""
 
+import asyncio
 import atexit
 import errno
+import logging
 import os
 import resource
 import select
@@ -9,9 +11,9 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from aiges_loader.pool import guard, nursery
 from aiges_loader.pool.placement import Placement
@@ -21,6 +23,11 @@ ANSWER_LIMIT_S: Final = 5.0
 
 CLOSE_LIMIT_S: Final = 1.0
 """How long a nursery without workers may take to end: usually 1 ms."""
+
+REPLACE_PAUSE_S: Final = 1.0
+"""How long one that ended unasked is not replaced, unless a worker needs another before."""
+
+log = logging.getLogger(__name__)
 
 
 class PlacementError(Exception):
@@ -56,16 +63,20 @@ class RunningNursery:
 
     def __init__(self) -> None:
         """Start it, which takes it 25 ms, and do not wait for it."""
-        self._control, theirs = socket.socketpair()
-        self._control.settimeout(ANSWER_LIMIT_S)
-        with theirs:
-            self.pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, *nursery.COMMAND],
-                os.environ,
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
-                setsigmask=signal.valid_signals(),  # until it has handlers for them
-            )
+        with ExitStack() as undo:
+            self._control, theirs = socket.socketpair()
+            undo.callback(self._control.close)
+            self._control.settimeout(ANSWER_LIMIT_S)
+            with theirs:
+                self.pid = os.posix_spawn(
+                    sys.executable,
+                    [sys.executable, *nursery.COMMAND],
+                    os.environ,
+                    file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
+                    setsigmask=signal.valid_signals(),  # until it has handlers for them
+                )
+            undo.pop_all()
+        self._pidfd = os.pidfd_open(self.pid)
 
     def order(self, count: int, items: Sequence[str], fds: Sequence[int]) -> None:
         """Send one order, as `nursery.REQUEST` describes it.
@@ -78,16 +89,33 @@ class RunningNursery:
         socket.send_fds(self._control, [nursery.REQUEST.pack(len(body), count)], fds)
         self._control.sendall(body)
 
-    def close(self) -> None:
-        """End it, and wait until it has ended."""
-        self._control.close()
-        with suppress(ProcessLookupError, ChildProcessError):  # something reaps our children
-            pidfd = os.pidfd_open(self.pid)
-            if not select.select([pidfd], [], [], CLOSE_LIMIT_S)[0]:
-                # Its guards go on without it until the kernel lets their workers go.
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    async def ended(self) -> None:
+        """Return when it has ended, whoever reaps it."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        pidfd = os.dup(self._pidfd)  # ours may be closed meanwhile
+        loop.add_reader(pidfd, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(pidfd)
             os.close(pidfd)
-            os.waitpid(self.pid, 0)
+
+    def close(self) -> int | None:
+        """End it, and wait until it has ended.
+
+        Returns:
+            Its exit status, negative for a signal; None if something else has reaped it.
+        """
+        self._control.close()
+        with os.fdopen(self._pidfd) as pidfile:
+            if not select.select([pidfile], [], [], CLOSE_LIMIT_S)[0]:
+                # Its guards go on without it until the kernel lets their workers go.
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            try:
+                return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            except ChildProcessError:  # SIGCHLD is ignored, or a debugger is in the way
+                return None
 
 
 class _Current:
@@ -108,6 +136,33 @@ def close() -> None:
     if _Current.nursery is not None:
         _Current.nursery.close()
         _Current.nursery = None
+
+
+async def keep() -> NoReturn:
+    """See to it that there is a nursery, and that one that ends is noticed, until cancelled.
+
+    The workers that it has started live on under their guards.
+    """
+    while True:
+        try:
+            prepare()
+        except OSError as error:  # too many processes
+            log.error("cannot start a nursery: %s", error)  # noqa: TRY400 - it says all
+        else:
+            assert _Current.nursery is not None
+            watched = _Current.nursery
+            await watched.ended()
+            if _Current.nursery is watched:
+                _bury()
+        await asyncio.sleep(REPLACE_PAUSE_S)
+
+
+def _bury() -> None:
+    """Reap a nursery that has ended though nobody asked it to."""
+    assert _Current.nursery is not None
+    dead, _Current.nursery = _Current.nursery, None
+    status = dead.close()
+    log.error("nursery ended pid=%d status=%s; it is replaced", dead.pid, status)
 
 
 def is_nursery(pid: int) -> bool:
@@ -134,7 +189,7 @@ def start(command: Sequence[str], environ: Mapping[str, str], placement: Placeme
     try:
         return _start(len(command), items)
     except ConnectionError:
-        close()  # somebody killed the nursery; its guards do not need it
+        _bury()  # its guards do not need it
     except TimeoutError:
         close()
         raise
