@@ -7,6 +7,7 @@ from typing import TypeVar
 from aiges_loader.frontend.admin_api import LeavingError, UnknownWorkerError
 from aiges_loader.frontend.http_api import HttpApi
 from aiges_loader.frontend.request_tally import RequestTally
+from aiges_loader.pool.batching import BatchTally
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.status import ServiceStatus
 from aiges_loader.pool.status_reader import StatusReader
@@ -45,6 +46,11 @@ class Administration:
     def tally(self) -> RequestTally:
         """What happened to requests so far."""
         return self._api.tally
+
+    @property
+    def batches(self) -> BatchTally:
+        """The batches so far."""
+        return self._pool.batches
 
     async def status(self) -> ServiceStatus:
         """Return the status at this moment."""

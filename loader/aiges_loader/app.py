@@ -21,6 +21,7 @@ from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.listening import ListenError, bind, own_address
 from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.pool import guarded
+from aiges_loader.pool.batching import BatchPlan
 from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.placement import Placements
 from aiges_loader.pool.pool import Pool, PoolPlan
@@ -248,6 +249,7 @@ def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         drain_timeout_s=settings.drain_timeout_s,
         auto_mtls=settings.auto_mtls,
         newest_version=settings.newest_protocol,
+        batching=config.batch.max_size > 1,
         hang=HangPolicy(settings.heartbeat_s, settings.hang_timeout_s),
         wear=WearPolicy(settings.max_requests, settings.max_rss_bytes, settings.max_age_s),
         placements=Placements(share.gpus, share.cpus, share.nice, share.limits),
@@ -270,6 +272,13 @@ def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         keep_probing=settings.give_up is GiveUp.STAY,
         min_ready=settings.min_ready,
         retry_on_crash=settings.retry_on_crash,
+        batch=BatchPlan(
+            max_size=config.batch.max_size,
+            max_delay_s=config.batch.max_delay_s,
+            max_bytes=config.batch.max_bytes,
+            group_by=config.batch.group_by,
+            adaptive=config.batch.adaptive,
+        ),
     )
 
 

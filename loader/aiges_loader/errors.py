@@ -67,6 +67,10 @@ class NoWorkerError(CallError):
         super().__init__(f"no worker is ready: {reason}")
 
 
+class NoWorkerYetError(NoWorkerError):
+    """None became free or ready in the time that a call may wait for one."""
+
+
 class DeadlineError(CallError):
     """No answer within the call's deadline."""
 

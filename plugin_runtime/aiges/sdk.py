@@ -1,6 +1,6 @@
 """What a wrapper is made of: `WrapperBase` and the fields that declare a request and a reply."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from aiges._runtime import local_run, response_check, schema, schema_legacy
@@ -184,6 +184,21 @@ class WrapperBase:
     ) -> int:
         """Take one request, to be answered later by `callback`; return 0 if it is taken."""
         raise NotImplementedError("define wrapperOnceExecAsync(self, params, reqData, sid)")
+
+    @overridable
+    def wrapperBatchExec(
+        self, batch: Sequence[tuple[dict[str, str], DataListCls]]
+    ) -> Sequence[Response]:
+        """Answer several requests at once, as many as `[batch] maxSize` allows.
+
+        Args:
+            batch: What wrapperOnceExec would get, params and reqData, of each.
+
+        Returns:
+            A Response for each, in the same order; one with an error_code fails its own request
+            only. If this raises, it is asked again for each request alone.
+        """
+        raise NotImplementedError("define wrapperBatchExec(self, batch)")
 
     @overridable
     def wrapperLoadRes(self, reqData: DataListCls, resId: str) -> int:

@@ -18,6 +18,9 @@ MAX_DATA_BYTES: Final = (1 << 31) - 1
 MAX_ITEMS: Final = 4096
 """Inputs or outputs of one call."""
 
+MAX_TOGETHER: Final = 1024
+"""Calls of one batch."""
+
 MAX_BUFFERS: Final = 512
 """For one system call; the kernel takes 1024."""
 
@@ -52,6 +55,8 @@ class Header(NamedTuple):
         meta_bytes: Length of the meta.
         number: As `Kind` says; a deadline is in microseconds of CLOCK_MONOTONIC, 0 for none.
         data_bytes: Length of the data.
+        more: Of a CALL: how many further CALLs follow that belong to the same batch; the worker
+            begins them together. 0 in all but the first of a batch.
     """
 
     kind: Kind
@@ -59,6 +64,7 @@ class Header(NamedTuple):
     meta_bytes: int
     number: int
     data_bytes: int
+    more: int = 0
 
 
 Item: TypeAlias = tuple[str, int, int, int, Mapping[str, str]]
@@ -99,11 +105,12 @@ def call(  # noqa: PLR0913 - the parts of a frame
     items: Sequence[Item],
     *,
     deadline_us: int = 0,
+    more: int = 0,
     dumps: Dumps = dumps,
 ) -> bytes:
     """Return the head, header and meta, of a CALL; the items' data follows it."""
     meta = dumps((tag, params, items))
-    return _head(Kind.CALL, number, meta, deadline_us, items)
+    return _head(Kind.CALL, number, meta, deadline_us, items, more=more)
 
 
 def answer(number: int, items: Sequence[Item], *, spent_us: int = 0, dumps: Dumps = dumps) -> bytes:
@@ -118,7 +125,7 @@ def failure(number: int, code: int, text: str, *, spent_us: int = 0, dumps: Dump
 
 def read_header(data: Buffer, offset: int = 0) -> Header:
     """Read the header at `offset`; raise `FrameError` if it is none that this version knows."""
-    number, version, reserved, call_number, meta_bytes, reserved_too, extra, data_bytes = (
+    number, version, reserved, call_number, meta_bytes, more, extra, data_bytes = (
         _HEADER.unpack_from(data, offset)
     )
     if version != VERSION:
@@ -126,13 +133,15 @@ def read_header(data: Buffer, offset: int = 0) -> Header:
     kind = _KINDS.get(number)
     if kind is None:
         raise FrameError(f"unknown kind of frame: {number}")
-    if reserved or reserved_too:
+    if reserved or (more and kind is not Kind.CALL):
         raise FrameError("reserved bytes of a frame are not zero")
+    if more >= MAX_TOGETHER:
+        raise FrameError(f"a batch of {more + 1} calls, at most {MAX_TOGETHER} are allowed")
     if meta_bytes > MAX_META_BYTES:
         raise FrameError(f"meta of {meta_bytes} bytes, at most {MAX_META_BYTES} are allowed")
     if data_bytes > MAX_DATA_BYTES:
         raise FrameError(f"data of {data_bytes} bytes, at most {MAX_DATA_BYTES} are allowed")
-    return Header(kind, call_number, meta_bytes, extra, data_bytes)
+    return Header(kind, call_number, meta_bytes, extra, data_bytes, more)
 
 
 def read_call(header: Header, meta: Buffer, *, loads: Loads = loads) -> CallMeta:
@@ -179,7 +188,9 @@ def behind(buffers: Sequence[Buffer], count: int) -> list[Buffer]:
     return left
 
 
-def _head(kind: Kind, number: int, meta: bytes, extra: int, items: Sequence[Item]) -> bytes:
+def _head(  # noqa: PLR0913 - the parts of a header
+    kind: Kind, number: int, meta: bytes, extra: int, items: Sequence[Item], *, more: int = 0
+) -> bytes:
     data_bytes = 0
     for item in items:
         data_bytes += item[1]
@@ -187,7 +198,7 @@ def _head(kind: Kind, number: int, meta: bytes, extra: int, items: Sequence[Item
         raise FrameError(f"meta of {len(meta)} bytes, at most {MAX_META_BYTES} are allowed")
     if data_bytes > MAX_DATA_BYTES:
         raise FrameError(f"data of {data_bytes} bytes, at most {MAX_DATA_BYTES} are allowed")
-    return _HEADER.pack(kind, VERSION, 0, number, len(meta), 0, extra, data_bytes) + meta
+    return _HEADER.pack(kind, VERSION, 0, number, len(meta), more, extra, data_bytes) + meta
 
 
 def _json(meta: Buffer, loads: Loads) -> Any:  # noqa: ANN401 - JSON

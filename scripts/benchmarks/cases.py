@@ -3,7 +3,6 @@
 import base64
 import json
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,6 +61,7 @@ class Case:
         workers: Worker processes.
         concurrency: Calls that a worker should run at the same time; 0: as each server does by
             itself.
+        batch: Calls that may go to the work together; 0: none.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Case:
     connections: int
     workers: int = 1
     concurrency: int = 0
+    batch: int = 0
 
     @property
     def expected(self) -> str:
@@ -113,10 +114,6 @@ CASES: Final = (
     _cpu(1),
     _cpu(2),
     Case("sleep-32", "50 ms sleep, 32 at a time", "sleep", SMALL, 32, concurrency=32),
+    Case("batch-off", "two 2048 x 2048 layers, 32 connections, one by one", "matmul", SMALL, 32),
+    Case("batch-on", "the same, in batches of up to 32", "matmul", SMALL, 32, batch=32),
 )
-
-NOT_BUILT_YET: Final[Mapping[str, str]] = dict.fromkeys(
-    ("batch-off", "batch-on"),
-    "aiges-loader has no batching yet: `wrapperBatchExec` is not called, [batch] has no effect",
-)
-"""Cases that wait for the product, and what they wait for. They become cases when it has that."""

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from benchmarks import contenders as known, driver, plot, report as reports, starting, wrk
-from benchmarks.cases import CASES, NOT_BUILT_YET
+from benchmarks.cases import CASES
 from benchmarks.contenders import Contender, Measured
 from benchmarks.environments import ROOT, Environment, EnvironmentMakingError
 from benchmarks.figures import Report
@@ -93,8 +93,6 @@ def _choose_outputs(parser: argparse.ArgumentParser) -> None:
 
 
 def _case(name: str) -> str:
-    if name in NOT_BUILT_YET:
-        raise argparse.ArgumentTypeError(f"{name} is not built yet: {NOT_BUILT_YET[name]}")
     if name not in TITLES:
         raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(TITLES)}")
     return name
@@ -225,8 +223,7 @@ def _list(_: argparse.Namespace) -> int:
     """Print the cases and the contenders."""
     console = reports.console()
     table = Table("case", "what it is")
-    waiting = {name: f"not built yet: {why}" for name, why in NOT_BUILT_YET.items()}
-    for name, title in {**TITLES, **waiting}.items():
+    for name, title in TITLES.items():
         table.add_row(name, escape(title))
     console.print(table)
     table = Table("contender", "what it is")

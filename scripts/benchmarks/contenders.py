@@ -14,7 +14,10 @@ from benchmarks.server import Launch, free_port
 SERVICES: Final = Path(__file__).with_name("services")
 DECODES: Final = frozenset({"echo", "digest"})
 """Works that take no time of their own."""
-ALL: Final = DECODES | {"burn", "sleep"}
+ALL: Final = DECODES | {"burn", "sleep", "matmul"}
+NUMPY: Final = "numpy==2.4.6"
+"""For the work matmul."""
+
 MOST_BODY_BYTES: Final = 64 << 20
 DEFAULT_LICENCES: Final = 64
 
@@ -86,6 +89,7 @@ def _our_config(
             "concurrency": case.concurrency,
             "protocol": protocol,
         },
+        "batch": {"maxSize": max(1, case.batch), "maxDelay": 0.005, "adaptive": True},
         "admin": {"listen": "127.0.0.1:0"},
     }
 
@@ -117,17 +121,19 @@ def _launch_mosec(made: Environment, case: Case, folder: Path) -> Launch:
             *(w for pair in options.items() for w in pair),
         ],
         SERVICES,
-        clean_environ(BENCH_WORK=case.work, BENCH_WORKERS=str(workers)),
+        _environ_for(case, BENCH_WORKERS=str(workers)),
         port,
     )
+
+
+def _environ_for(case: Case, **extra: str) -> Mapping[str, str]:
+    return clean_environ(BENCH_WORK=case.work, BENCH_BATCH=str(case.batch), **extra)
 
 
 def _launch_on_port(program: str) -> Callable[[Environment, Case, Path], Launch]:
     def launch(made: Environment, case: Case, folder: Path) -> Launch:
         port = free_port()
-        environ = clean_environ(
-            BENCH_WORK=case.work, BENCH_WORKERS=str(case.workers), TMPDIR=str(folder)
-        )
+        environ = _environ_for(case, BENCH_WORKERS=str(case.workers), TMPDIR=str(folder))
         return Launch([made.python, SERVICES / program, str(port)], SERVICES, environ, port)
 
     return launch
@@ -141,14 +147,14 @@ MOSEC: Final = Contender(
     "mosec",
     "mosec, its JSON codec, one call at a time in a worker, so 32 workers where 32 calls sleep",
     ALL,
-    _of_packages("mosec", "mosec==0.9.8"),
+    _of_packages("mosec", "mosec==0.9.8", NUMPY),
     _launch_mosec,
 )
 LITSERVE: Final = Contender(
     "litserve",
     "LitServe, fast_queue, one API server for each worker, coroutines where calls sleep",
     ALL,
-    _of_packages("litserve", "litserve==0.2.19"),
+    _of_packages("litserve", "litserve==0.2.19", NUMPY),
     _launch_on_port("litserve_service.py"),
 )
 AIOHTTP: Final = Contender(

@@ -14,7 +14,7 @@ from typing import Any, Final
 import psutil
 
 from benchmarks import wrk
-from benchmarks.cases import NOT_BUILT_YET, Case
+from benchmarks.cases import Case
 from benchmarks.contenders import SERVICES, Bare, Contender, Measured
 from benchmarks.environments import Environment, clean_environ
 from benchmarks.figures import Report, Result, Sample, percentile
@@ -85,7 +85,6 @@ def run(plan: Plan, environments: Mapping[str, Environment], step: Callable[[str
         base=plan.base,
         versions={who.name: environments[who.name].versions() for who in plan.contenders},
         results=results,
-        not_built_yet=NOT_BUILT_YET,
     )
 
 

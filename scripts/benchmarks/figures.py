@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 
@@ -100,7 +100,6 @@ class Report:
         base: The contender that the others are compared with.
         versions: For each contender, what it is made of.
         results: In the order of cases and contenders.
-        not_built_yet: Cases that could not be run at all, and why.
     """
 
     date: str
@@ -109,7 +108,6 @@ class Report:
     base: str
     versions: Mapping[str, Mapping[str, str]]
     results: Sequence[Result]
-    not_built_yet: Mapping[str, str] = field(default_factory=dict)
 
     def of_case(self, case: str) -> list[Result]:
         """Return the results of one case."""

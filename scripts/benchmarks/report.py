@@ -84,8 +84,6 @@ def remarks(report: Report) -> Iterator[str]:
         for result in report.of_case(case):
             if base is not None and result.contender != report.base:
                 yield from _spread_line(result, ratio("requests_per_s", result, base), report.base)
-    for case, reason in report.not_built_yet.items():
-        yield f"not built yet: {case}: {reason}"
     yield from circumstances(report.versions, report.machine, report.date)
     yield str(settings["client"])
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from aiges_loader.pool.batching import BatchPlan
 from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.pool import Pool, PoolPlan
 from aiges_loader.pool.restart import RestartPolicy
@@ -22,6 +23,10 @@ def pool_of(
     *,
     auto_mtls: bool = False,
     start_timeout_s: float = 20.0,
+    concurrency: int = 4,
+    newest_version: int = 2,
+    retry_on_crash: bool = False,
+    batch: BatchPlan | None = None,
 ) -> Pool:
     """Make a pool of one worker that is restarted a few times, quickly."""
     spec = WorkerSpec(
@@ -30,13 +35,15 @@ def pool_of(
         socket_dir=folder,
         service="svc",
         wrapper_config={},
-        concurrency=4,
+        concurrency=concurrency,
         start_timeout_s=start_timeout_s,
         init_timeout_s=20.0,
         drain_timeout_s=0.2,
         hang=HangPolicy(heartbeat_s=1.0, hang_timeout_s=None),
         wear=WearPolicy(None, None, None),
         auto_mtls=auto_mtls,
+        newest_version=newest_version,
+        batching=batch is not None,
     )
     policy = RestartPolicy(max_restarts=4, backoff_min_s=0.01, backoff_max_s=0.02)
     return Pool(
@@ -44,13 +51,14 @@ def pool_of(
             spec=spec,
             policy=policy,
             size=1,
-            licences=8,
+            licences=64,
             queue=0,
             queue_timeout_s=None,
             restart_wait_s=20.0,
             keep_probing=False,
             min_ready=1,
-            retry_on_crash=False,
+            retry_on_crash=retry_on_crash,
+            batch=batch or BatchPlan(),
         )
     )
 

@@ -139,13 +139,11 @@ class Service:
         timeout_s: float = LIMIT_S,
     ) -> Answer:
         """Make one request on a connection of its own."""
-        client = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout_s)
-        try:
-            client.request(method, path, body=body, headers=dict(headers or {}))
-            answer = client.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
-        finally:
-            client.close()
+        return ask(self.http_port, method, path, body, headers=headers, timeout_s=timeout_s)
+
+    def admin(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Make one request as an operator."""
+        return ask(self.admin_port, method, path, headers=headers)
 
     def once(self, text: bytes = b"hello", *, route: str = "/v1/svcName", **params: Any) -> Answer:
         """Send text, expect text."""
@@ -196,6 +194,25 @@ class Service:
         for pipe in (self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()
+
+
+def ask(
+    port: int,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = LIMIT_S,
+) -> Answer:
+    """Make one request on a connection of its own."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    try:
+        client.request(method, path, body=body, headers=dict(headers or {}))
+        answer = client.getresponse()
+        return Answer(answer.status, dict(answer.getheaders()), answer.read())
+    finally:
+        client.close()
 
 
 def once_body(text: bytes = b"hello", **params: Any) -> bytes:

@@ -1,6 +1,5 @@
 """The admin surface of a running service: over HTTP, and by the sub-commands."""
 
-import http.client
 import json
 import os
 import re
@@ -17,7 +16,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.service import LIMIT_S, ROOT, SOURCES, Answer, Service, config_text
+from support.service import ROOT, SOURCES, Answer, Service, config_text
 from support.waiting import dies_within
 
 ECHO = (ROOT / "wrappers" / "echo" / "wrapper.py").read_text()
@@ -46,13 +45,7 @@ def ask(
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     if origin is not None:
         headers["Origin"] = origin
-    client = http.client.HTTPConnection("127.0.0.1", service.admin_port, timeout=LIMIT_S)
-    try:
-        client.request(method, path, headers=headers)
-        answer = client.getresponse()
-        return Answer(answer.status, dict(answer.getheaders()), answer.read())
-    finally:
-        client.close()
+    return service.admin(method, path, headers)
 
 
 def command(service: Service, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ from aiges_loader.config.loading import load, load_given
 from aiges_loader.config.values import (
     AdminConfig,
     AigesConfig,
+    BatchConfig,
     GiveUp,
     HttpConfig,
     LimitsConfig,
@@ -25,6 +26,7 @@ __all__ = [
     "DEFAULT_NAME",
     "AdminConfig",
     "AigesConfig",
+    "BatchConfig",
     "ConfigError",
     "Finding",
     "GiveUp",

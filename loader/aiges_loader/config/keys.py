@@ -9,6 +9,8 @@ from enum import Enum, auto
 from math import inf
 from types import MappingProxyType
 
+from aiges_wire.frames import MAX_TOGETHER
+
 
 class Kind(Enum):
     """What a value must be.
@@ -230,8 +232,15 @@ _HTTP = (
     *_planned("http", processes=1, validate=False),
 )
 
-_LATER = (
-    *_planned("batch", maxSize=1, maxDelay=0.005, maxBytes=0, groupBy="", adaptive=False),
+_BATCH = (
+    _integer("batch", "maxSize", 1, low=1, high=MAX_TOGETHER),
+    _seconds("batch", "maxDelay", 0.005),
+    _integer("batch", "maxBytes", 0),
+    _text("batch", "groupBy", ""),
+    _switch("batch", "adaptive", default=False),
+)
+
+_ADMIN_AND_TLS = (
     _text("admin", "listen", "127.0.0.1:1889"),
     _text("admin", "token", ""),
     _text("tls", "cert", ""),
@@ -289,7 +298,10 @@ _ABSENT_SECTIONS = (
 
 KEYS = {
     (key.section, key.name): key
-    for keys in (_SERVICE, _AIGES, _WRAPPER, _FC, _POOL, _HTTP, _LATER, _WS, _LOG, _ABSENT_SECTIONS)
+    for keys in (
+        *(_SERVICE, _AIGES, _WRAPPER, _FC, _POOL, _BATCH, _HTTP),
+        *(_ADMIN_AND_TLS, _WS, _LOG, _ABSENT_SECTIONS),
+    )
     for key in keys
 }
 SECTIONS = DEAD_SECTIONS | {section for section, _ in KEYS} - {SERVICE}

@@ -19,6 +19,7 @@ from aiges_loader.config.survey import survey
 from aiges_loader.config.values import (
     AdminConfig,
     AigesConfig,
+    BatchConfig,
     GiveUp,
     HttpConfig,
     LimitsConfig,
@@ -70,6 +71,7 @@ def load(
         wrapper=_wrapper(settings, working_directory),
         limits=_limits(settings),
         pool=_pool(settings, within=process.numa_cpus),
+        batch=_batch(settings),
         http=_http(settings),
         admin=_admin(settings),
         websocket=_websocket(settings),
@@ -218,12 +220,31 @@ def _pool(settings: Settings, *, within: frozenset[int] | None) -> PoolConfig:
     )
 
 
+def _batch(settings: Settings) -> BatchConfig:
+    return BatchConfig(
+        max_size=settings.integer("batch", "maxSize"),
+        max_delay_s=settings.number("batch", "maxDelay"),
+        max_bytes=settings.integer("batch", "maxBytes"),
+        group_by=settings.text("batch", "groupBy"),
+        adaptive=settings.switch("batch", "adaptive"),
+    )
+
+
 def _check_together(config: LoaderConfig, settings: Settings) -> None:
     """Look at values that are each fine by themselves but do not fit each other."""
     pool, timeout_s = config.pool, config.http.timeout_s
     if pool.min_ready > max(pool.workers, 1):
         text = f"expected at most workers, which is {pool.workers}, got {pool.min_ready}"
         settings.errors.append(settings.finding("pool", "minReady", text))
+    if config.batch.max_size > 1 and pool.newest_protocol == 1:
+        text = 'has no effect with [pool] protocol = "1": that version has no batches'
+        settings.warnings.append(settings.finding("batch", "maxSize", text))
+    if config.batch.max_size > config.limits.max_licences > 0:
+        text = (
+            f"is more than [fc] max, which is {config.limits.max_licences}:"
+            " a batch will never be that large"
+        )
+        settings.warnings.append(settings.finding("batch", "maxSize", text))
     if pool.hang_timeout_s is not None and pool.hang_timeout_s < timeout_s:
         text = "is below [http] timeout: a worker may be replaced before its call is too late"
         settings.warnings.append(settings.finding("pool", "hangTimeout", text))

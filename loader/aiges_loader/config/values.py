@@ -183,6 +183,25 @@ class PoolConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """`[batch]`: which calls go to a worker together.
+
+    Attributes:
+        max_size: Calls in one batch; 1: none are put together.
+        max_delay_s: How long a call may wait for others.
+        max_bytes: Of the inputs of one batch; 0: no limit.
+        group_by: Only calls with the same value of this param go together; "": all do.
+        adaptive: Wait only as long as it pays.
+    """
+
+    max_size: int
+    max_delay_s: float
+    max_bytes: int
+    group_by: str
+    adaptive: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HttpConfig:
     """`[http]`, and where to listen, which is `[wrapper] http_listen`.
 
@@ -281,6 +300,7 @@ class LoaderConfig:
     wrapper: Mapping[str, str]
     limits: LimitsConfig
     pool: PoolConfig
+    batch: BatchConfig
     http: HttpConfig
     admin: AdminConfig
     websocket: WebSocketConfig

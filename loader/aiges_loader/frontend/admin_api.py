@@ -13,6 +13,7 @@ from aiohttp import web
 
 from aiges_loader.frontend.http_server import SERVER_NAME
 from aiges_loader.frontend.request_tally import RequestTally
+from aiges_loader.pool.batching import BatchTally
 from aiges_loader.pool.status import ServiceStatus
 from aiges_loader.reloading import Reloaded
 
@@ -43,6 +44,10 @@ class AdminActions(Protocol):
     @property
     def tally(self) -> RequestTally:
         """What happened to requests so far."""
+
+    @property
+    def batches(self) -> BatchTally:
+        """The batches so far."""
 
     async def status(self) -> ServiceStatus:
         """Return the status at this moment."""
@@ -131,7 +136,7 @@ class AdminApi:
             exposition,
         )
 
-        body = exposition(await self._actions.status(), self._actions.tally)
+        body = exposition(await self._actions.status(), self._actions.tally, self._actions.batches)
         return web.Response(body=body, headers={**_PLAIN, "Content-Type": CONTENT_TYPE})
 
     async def _drain(self) -> web.Response:

@@ -17,21 +17,23 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from aiges_loader.frontend.request_tally import BOUNDS_S, RequestTally
+from aiges_loader.pool.batching import SIZE_BOUNDS, WAIT_BOUNDS_S, BatchTally
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.status import ServiceStatus
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(status: ServiceStatus, tally: RequestTally) -> bytes:
+def exposition(status: ServiceStatus, tally: RequestTally, batches: BatchTally) -> bytes:
     """Return all metrics as `CONTENT_TYPE`."""
-    return generate_latest(_Metrics(status, tally))
+    return generate_latest(_Metrics(status, tally, batches))
 
 
 @dataclass(frozen=True, slots=True)
 class _Metrics(Collector):
     status: ServiceStatus
     tally: RequestTally
+    batches: BatchTally
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily(
@@ -40,6 +42,7 @@ class _Metrics(Collector):
             {"version": self.status.version, "service": self.status.service},
         )
         yield from _requests(self.tally)
+        yield from _batches(self.batches)
         yield from _service(self.status)
         yield from _workers(self.status)
 
@@ -62,6 +65,23 @@ def _requests(tally: RequestTally) -> Iterator[Metric]:
     )
     text = "Requests for inference that have begun and not ended."
     yield GaugeMetricFamily("aiges_requests_in_flight", text, tally.in_flight)
+
+
+def _batches(tally: BatchTally) -> Iterator[Metric]:
+    bounds = [*map(str, SIZE_BOUNDS[:-1]), "+Inf"]
+    yield HistogramMetricFamily(
+        "aiges_batch_size",
+        "Calls in a batch that went to a worker.",
+        buckets=list(zip(bounds, accumulate(tally.by_size), strict=True)),
+        sum_value=tally.calls,
+    )
+    bounds = [*map(str, WAIT_BOUNDS_S), "+Inf"]
+    yield HistogramMetricFamily(
+        "aiges_batch_wait_seconds",
+        "How long a call of a batch waited for others, and for a place at a worker.",
+        buckets=list(zip(bounds, accumulate(tally.by_wait), strict=True)),
+        sum_value=tally.wait_s,
+    )
 
 
 def _service(status: ServiceStatus) -> Iterator[Metric]:

@@ -1,20 +1,25 @@
 """What carries calls to a worker: the same for every version of the protocol."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from aiges_loader.calls import Call, Reply
+
+Asked: TypeAlias = tuple[Call, asyncio.Future[Reply]]
+"""A call, and what gets its reply or its error."""
 
 
 class CallChannel(Protocol):
     """The calls of one worker.
 
     Attributes:
+        batches: `begin_together` may be asked for.
         broken: Resolves with a reason when the worker stops talking to us though it may live.
         last_answer_at: When it last answered any call, by the clock of the loop.
     """
 
+    batches: bool
     broken: asyncio.Future[str]
     last_answer_at: float
 
@@ -37,6 +42,14 @@ class CallChannel(Protocol):
         Raises:
             CallError: As the worker or its wrapper failed.
             NotBegunError: The worker died first.
+        """
+
+    def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
+        """Have a batch of calls run at once, where `batches`.
+
+        Args:
+            batch: At least one; their futures end as `once` would.
+            on_done: Called for each of them, when the worker is done with it.
         """
 
     def longest_call_s(self) -> float:

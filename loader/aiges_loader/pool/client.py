@@ -180,7 +180,9 @@ class WorkerClient:
             raise WorkerCallError(f"Describe: {messages.brief(error)}") from None
         if found.frames != frames.VERSION:
             raise WorkerCallError(f"its frames are version {found.frames}, not {frames.VERSION}")
-        self.calls = self._over_lanes = LaneCalls(found.data_address, self._concurrency)
+        self.calls = self._over_lanes = LaneCalls(
+            found.data_address, self._concurrency, batches=found.batches
+        )
         try:
             self._over_lanes.open()
         except OSError as error:

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import grpc
 
 from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
 from aiges_loader.pool import messages
+from aiges_loader.pool.channel import Asked
 from aiges_loader.pool.pending import NotBegunError, Pending
 from aiges_wire.codes import BEGUN_METADATA_KEY
 from aiges_wire.pb import aiges_inner_pb2 as pb, aiges_inner_pb2_grpc
@@ -20,6 +21,7 @@ class GrpcCalls:
     """Sends calls as RPCs, and hands out the answers that come on one stream for all."""
 
     ahead = 0  # the threads of such a worker take calls as they come
+    batches = False
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         """Make it; `open` begins."""
@@ -68,6 +70,10 @@ class GrpcCalls:
             pending.abandoned = True  # also when answered: then nothing is pending any more
             if pending.returned:
                 self._finish(call.sid)
+
+    def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
+        """Refuse: version 1 has no batches."""
+        raise AssertionError("asked for a batch though it takes none")
 
     def longest_call_s(self) -> float:
         """Return for how long the worker has had its oldest call in user code, 0 if it has none.

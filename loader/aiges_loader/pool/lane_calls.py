@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
 
 from aiges_loader.calls import Call, Datum, Reply
 from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
+from aiges_loader.pool.channel import Asked
 from aiges_loader.pool.lane import Lane
 from aiges_loader.pool.messages import error_for
 from aiges_loader.pool.pending import NotBegunError, Pending
@@ -33,13 +34,15 @@ class LaneCalls:
     that has begun.
     """
 
-    def __init__(self, path: str, concurrency: int) -> None:
+    def __init__(self, path: str, concurrency: int, *, batches: bool = False) -> None:
         """Make it without lanes; they are opened when they are needed.
 
         Args:
             path: Where the worker listens.
             concurrency: How many lanes it takes.
+            batches: Its wrapper takes several calls at once.
         """
+        self.batches = batches
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._concurrency = concurrency
@@ -66,27 +69,33 @@ class LaneCalls:
         try:
             line = self._pick()
         except OSError as error:
-            on_done()
-            self._break(f"no lane to it can be opened: {error.strerror}")
-            raise NotBegunError(f"no lane can be opened: {error.strerror}") from None
-        self._number = (self._number + 1) % _NUMBERS
-        items = [(d.key, len(d.data), d.type, d.status, d.desc) for d in call.inputs]
-        deadline_us = int(call.deadline_at * 1_000_000) if call.deadline_at else 0
-        head = frames.call(
-            self._number,
-            call.sid,
-            call.params,
-            items,
-            deadline_us=deadline_us,
-            dumps=orjson.dumps,
-        )
-        buffers = [head, *(datum.data for datum in call.inputs)]
+            self._lane_refused([pending], error)
+            return await pending.answer
+        buffers = self._frame(call)
         if line.calls:  # the worker is busy: what it gets next is not urgent
             line.lane.send_soon(buffers)
         else:
             line.lane.send(buffers)
         line.calls.append((self._number, pending))
         return await pending.answer
+
+    def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
+        """Have a batch of calls run at once; see `CallChannel`."""
+        now = self._loop.time()
+        pendings = [Pending(call.sid, answer, now, on_done) for call, answer in batch]
+        try:
+            line = self._pick()
+        except OSError as error:
+            self._lane_refused(pendings, error)
+            return
+        buffers: list[Buffer] = []
+        more = len(batch) - 1
+        line.running = len(batch)
+        for (call, _), pending in zip(batch, pendings, strict=True):
+            buffers += self._frame(call, more=more)
+            more = 0
+            line.calls.append((self._number, pending))
+        line.lane.send(buffers)
 
     def open(self) -> None:
         """Open the first lane; raise OSError if nobody listens there."""
@@ -103,13 +112,15 @@ class LaneCalls:
             line.lane.read_all()
         sids = []
         for line in self._lanes:
-            has_begun = not (len(line.calls) == 1 and line.lane.has_unread())
+            begun = line.running
+            if len(line.calls) == begun and line.lane.has_unread():
+                begun = 0
             while line.calls:
                 _, pending = line.calls.popleft()
                 sids.append(pending.sid)
-                pending.fail(WorkerDiedError(reason) if has_begun else NotBegunError(reason))
+                pending.fail(WorkerDiedError(reason) if begun > 0 else NotBegunError(reason))
                 pending.on_done()
-                has_begun = False
+                begun -= 1
         self._idle.clear()
         return tuple(sids)
 
@@ -117,6 +128,27 @@ class LaneCalls:
         """Hang up."""
         for line in self._lanes:
             line.lane.close()
+
+    def _frame(self, call: Call, *, more: int = 0) -> list[Buffer]:
+        """Write a CALL frame under the next number."""
+        self._number = (self._number + 1) % _NUMBERS
+        head = frames.call(
+            self._number,
+            call.sid,
+            call.params,
+            [(d.key, len(d.data), d.type, d.status, d.desc) for d in call.inputs],
+            deadline_us=int(call.deadline_at * 1_000_000) if call.deadline_at else 0,
+            more=more,
+            dumps=orjson.dumps,
+        )
+        return [head, *(datum.data for datum in call.inputs)]
+
+    def _lane_refused(self, pendings: Sequence[Pending], error: OSError) -> None:
+        reason = f"no lane to it can be opened: {error.strerror}"
+        self._break(reason)
+        for pending in pendings:
+            pending.fail(NotBegunError(reason))
+            pending.on_done()
 
     def _learn(self, spent_us: int) -> None:
         """Take another duration into the average; a call that the kernel held up counts little."""
@@ -161,10 +193,14 @@ class LaneCalls:
         line.calls.popleft()
         self.last_answer_at = now
         self._learn(header.number)
-        if line.calls:
-            line.calls[0][1].began_at = now
+        if line.running > 1:  # the next one of a batch: it began with this one
+            line.running -= 1
         else:
-            self._idle.append(line)
+            line.running = 1
+            if line.calls:
+                line.calls[0][1].began_at = now
+            else:
+                self._idle.append(line)
         if isinstance(outcome, Reply):
             pending.succeed(outcome)
         else:
@@ -177,14 +213,21 @@ class LaneCalls:
 
 
 class _Line:
-    """A lane, and the calls that are in it, the one that runs first."""
+    """A lane, and the calls that are in it, those that run first.
 
-    __slots__ = ("calls", "lane")
+    Attributes:
+        calls: Their numbers, and who waits for them.
+        running: How many of them the worker runs once it has read them: 1, or what is left of a
+            batch.
+    """
+
+    __slots__ = ("calls", "lane", "running")
 
     lane: Lane
 
     def __init__(self) -> None:
         self.calls: deque[tuple[int, Pending]] = deque()
+        self.running = 1
 
 
 def _reply(items: list[frames.Item], data: Buffer) -> Reply | CallError:

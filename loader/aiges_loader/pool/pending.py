@@ -11,6 +11,10 @@ class NotBegunError(Exception):
     """The worker died before it began the call: another one may do it."""
 
 
+class NotBatchedError(Exception):
+    """The worker takes no batches: the call goes to it, or to another one, by itself."""
+
+
 class Pending:
     """One call that a worker has.
 

@@ -3,15 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import NoLicenceError, NoWorkerError, WorkerDiedError
+from aiges_loader.errors import NoLicenceError, NoWorkerError, NoWorkerYetError, WorkerDiedError
 from aiges_loader.pool.admission import Licences, least_loaded
+from aiges_loader.pool.batcher import Batcher
+from aiges_loader.pool.batching import BatchPlan, BatchTally
 from aiges_loader.pool.history import History, Past
 from aiges_loader.pool.lifecycle import State
-from aiges_loader.pool.pending import NotBegunError
+from aiges_loader.pool.pending import NotBatchedError, NotBegunError
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.turnstile import Turnstile
 from aiges_loader.pool.worker import Worker
@@ -39,6 +41,7 @@ class PoolPlan:
         keep_probing: Go on starting workers that have failed, and never give up.
         min_ready: So many workers must be ready for the service to be.
         retry_on_crash: Try a call whose worker died once more, though it may have done its work.
+        batch: Which calls go to a worker together.
     """
 
     spec: WorkerSpec
@@ -51,6 +54,7 @@ class PoolPlan:
     keep_probing: bool
     min_ready: int
     retry_on_crash: bool
+    batch: BatchPlan = field(default_factory=BatchPlan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,18 @@ class Pool:
         self._licences = Licences(plan.licences)
         self._for_licence: Turnstile[None] = Turnstile(lambda _: self._give_back_licence())
         self._for_worker: Turnstile[Worker] = Turnstile(lambda worker: worker.release())
+        self._batcher = Batcher(plan.batch, self._place)
+        self._batching = False  # as far as the ready workers take batches
         self._renewals: asyncio.Queue[_Renewal] = asyncio.Queue()
         self._slots: asyncio.TaskGroup | None = None
         self._stopping = False
         self._pump_planned = False
         self._were_ready = 0
+
+    @property
+    def batches(self) -> BatchTally:
+        """The batches so far."""
+        return self._batcher.tally
 
     @property
     def ready_workers(self) -> int:
@@ -130,6 +141,7 @@ class Pool:
             helpers = [
                 tasks.create_task(self._renew(), name="renewals"),
                 tasks.create_task(self._watch_wear(), name="wear"),
+                tasks.create_task(self._batcher.run(), name="batcher"),
             ]
             async with asyncio.TaskGroup() as self._slots:
                 for worker in self.workers:
@@ -187,6 +199,7 @@ class Pool:
             self.workers.append(added)
             self._start(added)
         self._licences.limit = plan.licences
+        self._batcher.plan = plan.batch
         return True
 
     async def _ask_renewal(self, worker: Worker, cause: Cause, reason: str) -> bool:
@@ -255,7 +268,7 @@ class Pool:
         """
         await self._take_licence()
         try:
-            return await self._at_some_worker(call)
+            return await self._run_somewhere(call)
         finally:
             self._give_back_licence()
 
@@ -279,22 +292,32 @@ class Pool:
         if not self._for_licence.hand(None):  # handed on, it stays taken
             self._licences.give_back()
 
-    async def _at_some_worker(self, call: Call) -> Reply:
+    async def _run_somewhere(self, call: Call) -> Reply:
         tries_left = 2 if self.plan.retry_on_crash else 1
+        together = self._batching
+        alone = False
         while True:
-            worker = await self._place()
-            if not worker.takes_calls:  # it went between giving us the place and our turn
-                worker.release()
-                continue
             try:
-                return await worker.once(call)
+                if together:
+                    return await self._batcher.once(call, alone=alone)
+                return await self._at_some_worker(call)
+            except NotBatchedError:
+                together = False
             except NotBegunError as error:
                 log.info("call goes to another worker sid=%s reason=%s", call.sid, error)
             except WorkerDiedError as error:
                 tries_left -= 1
                 if not tries_left:
                     raise
+                alone = True  # one of its batch may have killed the worker
                 log.info("call is tried once more sid=%s reason=%s", call.sid, error)
+
+    async def _at_some_worker(self, call: Call) -> Reply:
+        while True:
+            worker = await self._place()
+            if worker.takes_calls:
+                return await worker.once(call)
+            worker.release()  # it went between giving us the place and our turn
 
     async def _place(self) -> Worker:
         """Reserve a place at a worker, waiting for one if need be."""
@@ -306,7 +329,7 @@ class Pool:
         try:
             return await self._for_worker.wait(limit_s)
         except TimeoutError:
-            raise NoWorkerError(f"none within {limit_s:g} s (restartWait)") from None
+            raise NoWorkerYetError(f"none within {limit_s:g} s (restartWait)") from None
 
     def _pick(self) -> Worker | None:
         ready = [worker for worker in self.workers if worker.takes_calls]
@@ -338,6 +361,8 @@ class Pool:
             ready = next((worker for worker in self.workers if worker.takes_calls), None)
             if ready:
                 self.described.set_result(ready.schema)
+        if self.ready_workers:
+            self._batching = self.plan.batch.is_on and any(w.batches for w in self.workers)
         if self._were_ready != self.ready_workers:
             self._were_ready = self.ready_workers
             self.readiness_changed.set()

@@ -5,13 +5,13 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from aiges_loader import logs
 from aiges_loader.calls import Call, Reply
 from aiges_loader.pool.admission import Load
-from aiges_loader.pool.channel import CallChannel
+from aiges_loader.pool.channel import Asked, CallChannel
 from aiges_loader.pool.client import WorkerCallError, WorkerClient
 from aiges_loader.pool.guarded import PlacementError
 from aiges_loader.pool.lifecycle import COMING, Event, State, advance
@@ -42,6 +42,10 @@ SHORT_PAUSE_S: Final = 0.5
 
 DEATH_NOTICE_S: Final = 0.2
 """A dying worker's connection breaks a moment before its exit is seen; so long we wait for that."""
+
+_NO_BATCHES: Final = (
+    "its wrapper defines no wrapperBatchExec, or it speaks version 1; [batch] has no effect"
+)
 
 _OUTCOMES: Final = frozenset({State.READY, State.BACKOFF, State.STOPPED})
 
@@ -142,9 +146,15 @@ class Worker:
             return True
         return self.state is State.BACKOFF and self._restart_delay_s <= SHORT_PAUSE_S
 
+    @property
+    def batches(self) -> bool:
+        """Say whether it takes batches now."""
+        return self.takes_calls and self._calls is not None and self._calls.batches
+
     def load(self) -> Load:
         """Return what the choice among workers needs."""
-        ahead = self._calls.ahead if self._calls is not None else 0
+        # Calls that shall go together wait where they can still be joined by others.
+        ahead = self._calls.ahead if self._calls and not self._spec.batching else 0
         return Load(self.running, self._spec.concurrency, ahead)
 
     @property
@@ -191,6 +201,27 @@ class Worker:
         if self._calls is None:
             raise AssertionError("asked for a call though it takes none")
         return await self._calls.once(call, self._call_done)
+
+    def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
+        """Run a batch, for which one place was reserved, while `batches`.
+
+        Args:
+            batch: Calls; their futures end as `once` would.
+            on_done: Called when the worker is done with all of them.
+        """
+        if self._calls is None:
+            raise AssertionError("asked for a batch though it takes none")
+        left = len(batch)
+
+        def one_done() -> None:
+            nonlocal left
+            left -= 1
+            self.served += 1
+            if not left:
+                on_done()
+                self.release()
+
+        self._calls.begin_together(batch, one_done)
 
     def stop(self, *, drain_s: float | None = None) -> None:
         """Ask `run` to drain and return. Safe to call twice, and before `run`.
@@ -325,6 +356,8 @@ class Worker:
             self._cause = Cause.CRASH  # whatever ends it from here on, unless it hangs
             self._move(Event.INITIALISED)
             log.info("worker ready worker=%d pid=%d", self.number, process.pid)
+            if spec.batching and not self._calls.batches:
+                log.warning("no batches worker=%d reason=%s", self.number, _NO_BATCHES)
             try:
                 return await self._serve(process, client)
             finally:

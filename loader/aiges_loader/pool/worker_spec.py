@@ -33,6 +33,7 @@ class WorkerSpec:
         hang: When it counts as hung.
         wear: When it is replaced by a fresh one.
         auto_mtls: The connection is by TLS, with certificates made for each start.
+        batching: Calls are put together, if it takes batches.
         newest_version: Of the application protocol, that may be spoken.
         placements: What each worker gets of the machine.
     """
@@ -49,6 +50,7 @@ class WorkerSpec:
     hang: HangPolicy
     wear: WearPolicy
     auto_mtls: bool = False
+    batching: bool = False
     newest_version: int = 2
     placements: Placements = field(default_factory=Placements)
 

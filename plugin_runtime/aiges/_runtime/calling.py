@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -11,6 +11,7 @@ from aiges._runtime import binding, convert, hclog, loading
 from aiges._runtime.describing import describe
 from aiges._runtime.replies import Failure, Input, Reply
 from aiges._runtime.schema import bare_schema
+from aiges.dto import DataListCls
 from aiges.sdk import WrapperBase
 from aiges_wire.codes import Code
 
@@ -57,6 +58,12 @@ class WrapperHost:
         self.waiting_calls = 0
         self._exec: _Method | None = None
         self._exec_async: _Method | None = None
+        self._exec_batch: Callable[[list[tuple[dict[str, str], DataListCls]]], object] | None = None
+
+    @property
+    def batches(self) -> bool:
+        """Say whether the wrapper takes several calls at once; known after `init`."""
+        return self._exec_batch is not None
 
     async def init(self, config: Mapping[str, str]) -> int:
         """Load the wrapper and run its wrapperInit; return 0 or the code to report."""
@@ -107,6 +114,8 @@ class WrapperHost:
             self._wrapper = loading.load()
             self._exec = self._method("wrapperOnceExec")
             self._exec_async = self._method("wrapperOnceExecAsync")
+            if self._defines("wrapperBatchExec"):
+                self._exec_batch = self._wrapper.wrapperBatchExec
             returned = self._wrapper.wrapperInit(config)
         except (loading.NoWrapperError, binding.BadSignatureError) as error:
             log.error("cannot load the wrapper: %s", error)  # noqa: TRY400 - no traceback of ours
@@ -147,6 +156,8 @@ class WrapperHost:
                 name = "wrapperOnceExecAsync"
                 status = convert.taken(self._exec_async(tag, params, inputs))
                 return self._error(status) if status else None
+            if not self._exec and self._exec_batch:
+                return self.run_batch([(params, items)])[0]
             if not self._exec:
                 raise convert.NoAnswerError("is not defined")  # noqa: TRY301
             code = convert.error_code(returned)
@@ -157,6 +168,40 @@ class WrapperHost:
         except BaseException as error:  # sys.exit() in user code included
             log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
             return Failure(Code.EXEC_FAILED, _summary(name, error))
+
+    def run_batch(self, batch: Sequence[tuple[dict[str, str], list[Input]]]) -> list[Reply]:
+        """Run several calls together in this thread and return their replies, in their order.
+
+        If that raises, whose fault it is can be seen only by trying each call alone, once.
+        """
+        name = "wrapperBatchExec"
+        if not self._ready or self._exec_batch is None:
+            return [Failure(Code.EXEC_FAILED, "the wrapper takes no batches")] * len(batch)
+        try:
+            # Copies: a second try must not see what the first one did to them.
+            given = [(dict(params), convert.inputs_from(items)) for params, items in batch]
+            responses = convert.responses(self._exec_batch(given), len(batch))
+        except convert.NoAnswerError as error:
+            log.error("%s %s", name, error)  # noqa: TRY400 - it says all there is to say
+            return [Failure(Code.EXEC_FAILED, f"{name} {error}")] * len(batch)
+        except BaseException as error:  # sys.exit() in user code included
+            log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
+            if len(batch) == 1:
+                return [Failure(Code.EXEC_FAILED, _summary(name, error))]
+            log.warning("the %d calls of that batch are tried one by one", len(batch))
+            return [self.run_batch([single])[0] for single in batch]
+        return [self._reply_in_batch(response) for response in responses]
+
+    def _reply_in_batch(self, response: object) -> Reply:
+        try:
+            return self.reply_of(response)
+        except convert.NoAnswerError as error:
+            log.error("wrapperBatchExec %s", error)  # noqa: TRY400 - it says all there is to say
+            return Failure(Code.EXEC_FAILED, f"wrapperBatchExec {error}")
+        except Exception as error:  # whatever it is made of: the client waits for an answer
+            log.exception("wrapperBatchExec: an answer cannot be sent")
+            text = f"wrapperBatchExec: {type(error).__name__}: {error}"
+            return Failure(Code.EXEC_FAILED, text)
 
     def _error(self, code: int) -> Failure:
         """Answer with the wrapper's own code and the text it has for it."""
@@ -171,7 +216,7 @@ class WrapperHost:
         return str(text) if text else f"wrapper error {code}"
 
     def reply_of(self, response: object) -> Reply:
-        """Read a Response that was pushed by `callback`.
+        """Read a Response that was pushed by `callback`, or is one of a batch.
 
         Raises:
             NoAnswerError: It is none.

@@ -40,6 +40,7 @@ class ControlService(aiges_control_pb2_grpc.WorkerControlServicer):
             schema=await self._host.schema(request.service),
             data_address=str(self._lanes.path),
             frames=frames.VERSION,
+            batches=self._host.batches,
         )
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.Pulse:

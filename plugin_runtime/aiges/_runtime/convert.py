@@ -1,6 +1,6 @@
 """What wrappers see, to and from what the runtime passes around. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from aiges._runtime.replies import Answer, Buffer, Input, Output
@@ -33,6 +33,19 @@ def answer(response: object) -> Answer:
     if not response.list:
         raise NoAnswerError("returned a Response with an empty list")
     return Answer([_output(item) for item in response.list])
+
+
+def responses(returned: object, count: int) -> Sequence[object]:
+    """Read what wrapperBatchExec returns for `count` requests.
+
+    Raises:
+        NoAnswerError: No list, or one of another length.
+    """
+    if not isinstance(returned, list | tuple):
+        raise NoAnswerError(f"returned {_kind(returned)}, expected a list of Responses")
+    if len(returned) != count:
+        raise NoAnswerError(f"returned {len(returned)} Responses for {count} requests")
+    return returned
 
 
 def error_code(response: object) -> int:

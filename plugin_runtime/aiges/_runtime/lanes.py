@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ from aiges_wire.codes import Code
 
 SMALL_BYTES: Final = 64 << 10
 """Meta and data up to this size are read together; longer data is read item by item, in place."""
+
+TOO_LATE: Final = "its deadline passed before it began"
 
 _PEER: Final = struct.Struct("3i")  # pid, uid, gid
 
@@ -52,6 +55,7 @@ class Lanes:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
         self._listener.listen(limit)
+        self._batched: dict[_Lane, int] = {}  # calls in a batch that runs
         self._lanes: set[_Lane] = set()
         self._calls: dict[str, _LaneCall] = {}
 
@@ -62,7 +66,7 @@ class Lanes:
     @property
     def running_calls(self) -> int:
         """How many calls are in user code, or wait for their callback."""
-        return len(self._calls)
+        return len(self._calls) + sum(list(self._batched.values()))
 
     def answer(self, tag: str, reply: Reply) -> bool:
         """Answer the call `tag`, from any thread; say whether it is one of ours, unanswered."""
@@ -86,8 +90,11 @@ class Lanes:
 
     def _serve(self, lane: "_Lane") -> None:
         try:
-            while (call := lane.receive()) is not None:
-                self._run(call)
+            while calls := lane.receive():
+                if len(calls) == 1:
+                    self._run(calls[0])
+                else:
+                    self._run_together(lane, calls)
         except frames.FrameError as error:
             log.error("lane closed: %s", error)  # noqa: TRY400 - it says all there is to say
         except OSError as error:
@@ -98,7 +105,7 @@ class Lanes:
 
     def _run(self, call: "_LaneCall") -> None:
         if call.is_late():  # its client has been answered; this only frees the lane
-            call.answer(Failure(Code.TIMEOUT, "its deadline passed before it began"))
+            call.answer(Failure(Code.TIMEOUT, TOO_LATE))
             return
         self._calls[call.tag] = call
         try:
@@ -109,6 +116,25 @@ class Lanes:
                 call.answer(reply)
         finally:
             del self._calls[call.tag]
+
+    def _run_together(self, lane: "_Lane", calls: Sequence["_LaneCall"]) -> None:
+        """Run a batch. Only what its method returns answers it: callbacks find none of its tags."""
+        late = Failure(Code.TIMEOUT, TOO_LATE)
+        replies: list[Reply] = [late] * len(calls)
+        due = [number for number, call in enumerate(calls) if not call.is_late()]
+        if due:
+            self._batched[lane] = len(due)
+            try:
+                done = self._host.run_batch([(calls[i].params, calls[i].inputs) for i in due])
+            finally:
+                del self._batched[lane]
+            for number, reply in zip(due, done, strict=True):
+                replies[number] = reply
+        answers: list[Buffer] = []
+        for call, reply in zip(calls, replies, strict=True):
+            answers += call.frame(reply)
+        with lane.writing:
+            lane.send(answers)
 
 
 class _LaneCall:
@@ -146,13 +172,16 @@ class _LaneCall:
         with self._lane.writing:
             if self.answered.is_set():
                 return False
-            spent_us = (time.perf_counter_ns() - self._began_ns) // 1000
             try:
-                self._lane.send(_frame(self._number, reply, spent_us))
+                self._lane.send(self.frame(reply))
             except OSError as error:  # the supervisor hung up; the lane's own thread ends by it
                 log.debug("answer not sent: %s", error)
             self.answered.set()
         return True
+
+    def frame(self, reply: Reply) -> list[Buffer]:
+        """Write the frame of its answer."""
+        return _frame(self._number, reply, (time.perf_counter_ns() - self._began_ns) // 1000)
 
 
 class _Lane:
@@ -162,16 +191,28 @@ class _Lane:
         self._socket = peer
         self.writing = threading.Lock()
 
-    def receive(self) -> _LaneCall | None:
-        """Wait for the next call; None once there will be no more.
+    def receive(self) -> list[_LaneCall]:
+        """Wait for the next call, or batch of calls; return none once there will be no more.
 
         Raises:
             FrameError: What came is no call.
         """
         head = self._read(frames.HEADER_BYTES)
         if not head:
-            return None
+            return []
         header = frames.read_header(head)
+        calls = [self._receive_one(header)]
+        for missing in range(header.more, 0, -1):
+            head = self._read(frames.HEADER_BYTES)
+            if not head:
+                raise frames.FrameError(f"a batch was cut off {missing} calls before its end")
+            header = frames.read_header(head)
+            if header.more:
+                raise frames.FrameError("a batch within a batch")
+            calls.append(self._receive_one(header))
+        return calls
+
+    def _receive_one(self, header: frames.Header) -> _LaneCall:
         if header.kind is not frames.Kind.CALL:
             raise frames.FrameError(f"expected a CALL, got {header.kind.name}")
         size = header.meta_bytes + header.data_bytes

@@ -1,6 +1,7 @@
 """The work under LitServe: `litserve_service.py PORT`.
 
-BENCH_WORK names the work, BENCH_WORKERS the number of worker processes. Calls that sleep run as
+BENCH_WORK names the work, BENCH_WORKERS the number of worker processes, BENCH_BATCH the most
+requests that go together, 0 for no batching. Calls that sleep run as
 coroutines: LitServe's way to have several in one worker.
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import litserve
 from exchange import answer_of, data_of
-from work import SLEEP_S, WORKS
+from work import SLEEP_S, WORKS, matmul_all
 
 
 class WorkApi(litserve.LitAPI):
@@ -54,10 +55,29 @@ class SleepApi(litserve.LitAPI):
         return answer_of(output)
 
 
+class BatchApi(WorkApi):
+    """Several calls at once."""
+
+    def batch(self, inputs: list[bytes]) -> list[bytes]:
+        """Hand the requests on as they are."""
+        return inputs
+
+    def predict(self, x: list[bytes]) -> list[str]:
+        """Do the work for all."""
+        return matmul_all(x)
+
+    def unbatch(self, output: list[str]) -> list[str]:
+        """Hand the answers back."""
+        return output
+
+
 if __name__ == "__main__":
     path = "/v1/svcName"
+    batch = int(os.environ["BENCH_BATCH"])
     if os.environ["BENCH_WORK"] == "sleep":
         api = SleepApi(api_path=path, enable_async=True)
+    elif batch:
+        api = BatchApi(api_path=path, max_batch_size=batch, batch_timeout=0.005)
     else:
         api = WorkApi(api_path=path)
     litserve.LitServer(

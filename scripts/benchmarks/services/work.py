@@ -1,10 +1,11 @@
 """What a wrapper does with the data of one request: the same code for every contender.
 
-Imported by programs that run in the contenders' own environments: standard library only.
+Imported by programs that run in the contenders' own environments: standard library only, but for
+`matmul`.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 BURN_S: Final = 0.010
@@ -38,9 +39,22 @@ def sleep(data: bytes) -> str:
     return data.decode()
 
 
+def matmul(data: bytes) -> str:
+    """Compute with numpy for this request alone, then echo."""
+    return matmul_all([data])[0]
+
+
+def matmul_all(datas: Sequence[bytes]) -> list[str]:
+    """Compute with numpy for all requests at once, then echo."""
+    from matmul import run_all  # noqa: PLC0415 - most works need no numpy
+
+    return run_all(datas)
+
+
 WORKS: Final[Mapping[str, Callable[[bytes], str]]] = {
     "echo": echo,
     "digest": digest,
     "burn": burn,
     "sleep": sleep,
+    "matmul": matmul,
 }

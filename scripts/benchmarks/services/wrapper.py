@@ -1,6 +1,6 @@
 """The work as a wrapper: what aiges-loader runs."""
 
-from work import WORKS
+from work import WORKS, matmul_all
 
 from aiges.core.types import DataText
 from aiges.dto import DataListCls, Response, ResponseData
@@ -35,12 +35,21 @@ class Wrapper(WrapperBase):
 
     def wrapperOnceExec(self, params: dict[str, str], reqData: DataListCls) -> Response:
         """Answer one request."""
-        result = ResponseData(key="result", type=DataText)
-        result.setData(self.work(reqData.list[0].data).encode())
-        response = Response()
-        response.list = [result]
-        return response
+        return answer_of(self.work(reqData.list[0].data))
+
+    def wrapperBatchExec(self, batch: list[tuple[dict[str, str], DataListCls]]) -> list[Response]:
+        """Answer several requests: the work is matmul where [batch] is on."""
+        return [answer_of(text) for text in matmul_all([i.list[0].data for _, i in batch])]
 
     def wrapperFini(self) -> int:
         """Nothing to clean up."""
         return 0
+
+
+def answer_of(text: str) -> Response:
+    """Make a Response that holds `text`."""
+    result = ResponseData(key="result", type=DataText)
+    result.setData(text.encode())
+    response = Response()
+    response.list = [result]
+    return response

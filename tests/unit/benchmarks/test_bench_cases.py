@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks.cases import CASES, Case
+from benchmarks.contenders import SERVICES
 from benchmarks.services.exchange import answer_of, data_of
 from benchmarks.services.work import WORKS
 
@@ -16,7 +17,10 @@ def answer(text: str) -> bytes:
 
 
 @ALL
-def test_the_work_on_what_is_sent_gives_what_is_expected(case: Case) -> None:
+def test_the_work_on_what_is_sent_gives_what_is_expected(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(SERVICES))  # as where the works run
     done = WORKS[case.work](data_of(json.loads(case.payload.body())))
     assert case.fault_of(200, answer(done)) is None
 

@@ -67,7 +67,6 @@ def test_a_report_survives_its_file() -> None:
         base="a",
         versions={"a": {"python": "3.11"}},
         results=[result(1.0, 2.0), failed, errors],
-        not_built_yet={"later": "not yet"},
     )
     written = json.loads(json.dumps(report.to_json()))
     assert written["results"][0]["medians"]["requests_per_s"] == 1.5

@@ -17,7 +17,6 @@ REPORT = Report(
     base="base",
     versions={"fast": {"fast": "1.0"}},
     results=[BASE, FAST, BROKEN],
-    not_built_yet={"batch-on": "there is no [batch]"},
 )
 
 
@@ -36,7 +35,6 @@ def test_failures_errors_and_what_is_missing_are_said_in_words() -> None:
     assert "small-1: small text" in said
     assert "FAILED small-1 broken: it did not listen" in said
     assert "ERRORS small-1 fast: 3 timeout" in said
-    assert "not built yet: batch-on: there is no [batch]" in said
     assert "fast: fast 1.0" in said
 
 

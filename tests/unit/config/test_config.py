@@ -569,7 +569,7 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
         ("[pol]", "[pol]: unknown section, has no effect; did you mean pool?"),
         ("[pool]\nhangTimeout = 9", "[pool] hangTimeout: is below [http] timeout"),
         ("[http]\nprocesses = 2", "[http] processes: has no effect yet"),
-        ("[batch]\nmaxSize = 8", "[batch] maxSize: has no effect yet"),
+        ("[batch]\nmaxSize = 8", "[batch] maxSize: is more than [fc] max, which is 1: a batch"),
         ("[aiges]\nsessMode = true", "[aiges] sessMode: has no effect: WebSocket is not built yet"),
         ("[aiges]\nhttpRetry = 3", "[aiges] httpRetry: has no effect: payload data is not"),
         ("[aiges]\nstorageData = true", "[aiges] storageData: has no effect: payloads are not"),
@@ -886,3 +886,11 @@ def test_what_cannot_be_an_admin_listener_is_an_error(
 
 def test_the_token_is_not_shown_with_the_configuration(read: Loader) -> None:
     assert "hush" not in repr(read(f"{NEEDED}[admin]\ntoken = 'hush'"))
+
+
+def test_batches_need_version_2_of_the_protocol(read: Loader, said: Said) -> None:
+    config = read(
+        f"{NEEDED.replace('max = 1', 'max = 64')}[batch]\nmaxSize = 8\n[pool]\nprotocol = '1'\n"
+    )
+    (found,) = said(config.warnings)
+    assert "[batch] maxSize: has no effect with [pool] protocol" in found

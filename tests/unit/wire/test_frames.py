@@ -30,7 +30,14 @@ def parted(whole: bytes) -> tuple[frames.Header, bytes]:
 
 
 @CODECS
-@given(TEXTS, st.dictionaries(TEXTS, TEXTS), ITEMS, st.integers(0, 2**64 - 1), NUMBERS)
+@given(
+    TEXTS,
+    st.dictionaries(TEXTS, TEXTS),
+    ITEMS,
+    st.integers(0, 2**64 - 1),
+    NUMBERS,
+    st.integers(0, frames.MAX_TOGETHER - 1),
+)
 def test_a_call_is_read_as_it_was_written(  # noqa: PLR0917
     dumps: frames.Dumps,
     loads: frames.Loads,
@@ -39,11 +46,12 @@ def test_a_call_is_read_as_it_was_written(  # noqa: PLR0917
     items: list[frames.Item],
     deadline_us: int,
     number: int,
+    more: int,
 ) -> None:
-    head = frames.call(number, tag, params, items, deadline_us=deadline_us, dumps=dumps)
+    head = frames.call(number, tag, params, items, deadline_us=deadline_us, more=more, dumps=dumps)
     header, meta = parted(head)
     size = sum(item[1] for item in items)
-    assert header == (Kind.CALL, number, len(meta), deadline_us, size)
+    assert header == (Kind.CALL, number, len(meta), deadline_us, size, more)
     assert frames.read_call(header, meta, loads=loads) == (tag, params, items)
 
 
