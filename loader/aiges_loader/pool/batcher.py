@@ -7,9 +7,12 @@ from typing import Final
 
 from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import NoWorkerError, NoWorkerYetError
-from aiges_loader.pool.batching import Arrivals, BatchPlan, BatchTally, CostLine, Group
+from aiges_loader.pool.batching import BatchPlan, BatchTally, CostLine, Group, Habits
 from aiges_loader.pool.pending import NotBatchedError
 from aiges_loader.pool.worker import Worker
+
+MAX_HABITS: Final = 1024
+"""Groups of which we remember how their calls come; `groupBy` may make any number of them."""
 
 _EVERYBODY: Final = ""
 """The one group that there is without `groupBy`."""
@@ -22,16 +25,24 @@ class Batcher:
         tally: What it did so far.
     """
 
-    def __init__(self, plan: BatchPlan, place: Callable[[], Awaitable[Worker]]) -> None:
+    def __init__(
+        self,
+        plan: BatchPlan,
+        pick: Callable[[], Worker | None],
+        place: Callable[[], Awaitable[Worker]],
+    ) -> None:
         """Make it; `run` must run while calls come.
 
         Args:
             plan: What batches are to be.
-            place: Reserves a place at a worker, waiting for one if need be; raises NoWorkerError.
+            pick: Reserves a place at a worker if one is free.
+            place: Reserves one, waiting for it if need be; raises NoWorkerError.
         """
         self.tally = BatchTally()
         self._plan = plan
+        self._pick = pick
         self._place = place
+        self._habits: dict[str, Habits] = {}
         self._cost = CostLine()
         self._loop = asyncio.get_running_loop()
         self._queues: dict[str, _Queue] = {}
@@ -70,7 +81,8 @@ class Batcher:
         waiter = _Waiter(call, alone, self._loop.create_future())
         queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[name] = _Queue(self._plan, self._cost, self._loop)
+            group: Group[_Waiter] = Group(self._plan, self._habits_of(name))
+            queue = self._queues[name] = _Queue(group, self._cost, self._loop)
             self._servers.create_task(self._serve(name, queue), name="batches")
         queue.add(waiter)
         try:
@@ -96,7 +108,17 @@ class Batcher:
             queue.close()
             del self._queues[name]
 
+    def _habits_of(self, name: str) -> Habits:
+        habits = self._habits.pop(name, None) or Habits()
+        self._habits[name] = habits  # at the end: those that nobody has used for longest go first
+        if len(self._habits) > MAX_HABITS:
+            del self._habits[next(iter(self._habits))]
+        return habits
+
     async def _serve_once(self, queue: "_Queue") -> None:
+        if (worker := self._pick()) is not None:
+            self._begin(queue, worker)
+            return
         asked_at = time.monotonic()
         try:
             worker = await self._place()
@@ -105,7 +127,10 @@ class Batcher:
         except NoWorkerError as error:
             queue.fail_all(error)
         else:
-            self._begin(queue, worker)
+            if queue.offered():
+                self._begin(queue, worker)
+            else:
+                worker.release()
 
     def _begin(self, queue: "_Queue", worker: Worker) -> None:
         if queue.waits and worker.takes_calls and not worker.batches:
@@ -118,7 +143,11 @@ class Batcher:
         began_at = time.monotonic()
         self.tally.count(batch, began_at)
 
+        habits = queue.habits
+        habits.begun(len(batch), queue.length)
+
         def done() -> None:
+            habits.ended(len(batch))
             answer = batch[-1].answer
             if not answer.cancelled() and answer.exception() is None:
                 self._cost.learn(len(batch), time.monotonic() - began_at)
@@ -148,11 +177,12 @@ class _Queue:
         is_due: Set when a batch should go, or nobody waits.
     """
 
-    def __init__(self, plan: BatchPlan, cost: CostLine, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, group: Group[_Waiter], cost: CostLine, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.is_due = asyncio.Event()
-        self._group: Group[_Waiter] = Group(plan)
+        self._group = group
         self._cost = cost
-        self._arrivals = Arrivals()
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
 
@@ -161,6 +191,22 @@ class _Queue:
         """Say whether anybody waits."""
         return bool(self._group.waiting)
 
+    @property
+    def length(self) -> int:
+        """How many wait."""
+        return len(self._group.waiting)
+
+    @property
+    def habits(self) -> Habits:
+        """How they come."""
+        return self._group.habits
+
+    def offered(self) -> bool:
+        """Take in that a busy worker has room now; say whether a batch should go all the same."""
+        self._group.offer(time.monotonic())
+        self._look()
+        return self.is_due.is_set()
+
     def retune(self, plan: BatchPlan, cost: CostLine) -> None:
         """Go on with other rules."""
         self._group.plan, self._cost = plan, cost
@@ -168,7 +214,7 @@ class _Queue:
 
     def add(self, waiter: _Waiter) -> None:
         self._group.add(waiter)
-        self._arrivals.came(waiter.arrived_at)
+        self._group.habits.came(waiter.arrived_at)
         if not self.is_due.is_set():
             self._look()
 
@@ -178,7 +224,8 @@ class _Queue:
 
     def take(self) -> list[_Waiter]:
         """Take the next batch of those that still wait."""
-        batch = [waiter for waiter in self._group.take() if not waiter.answer.done()]
+        half = self._group.plan.adaptive and self._cost.is_known and self._cost.wants_half
+        batch = [waiter for waiter in self._group.take(half=half) if not waiter.answer.done()]
         self._look()
         return batch
 
@@ -207,7 +254,7 @@ class _Queue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        left_s = self._group.due_at(self._cost, self._arrivals) - time.monotonic()
+        left_s = self._group.due_at(self._cost) - time.monotonic()
         if left_s <= 0 or not self.waits:
             self.is_due.set()
         else:

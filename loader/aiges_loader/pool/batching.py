@@ -17,7 +17,9 @@ WAIT_BOUNDS_S: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25
 
 _MEMORY: Final = 0.97  # of what was learned, that stays when another batch is taken in
 _NEWEST: Final = 0.1  # weight of the newest interval in the average of intervals
-_LEAST_SPREAD: Final = 0.05  # variance of sizes below which they say nothing of the slope
+_CROWD_MEMORY: Final = 0.9  # of the crowd, that stays when another batch has gone
+_LEAST_SPREAD: Final = 0.01  # variance of sizes below which they say nothing of the slope
+_TRY_HALF_EVERY: Final = 32  # batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,15 @@ class CostLine:
     been too much alike to tell slope from fixed cost, all of it counts as fixed.
     """
 
-    __slots__ = ("_n", "_nn", "_nt", "_t", "_weight")
+    __slots__ = ("_batches", "_n", "_nn", "_nt", "_t", "_weight")
 
     def __init__(self) -> None:
         self._weight = self._n = self._t = self._nn = self._nt = 0.0
+        self._batches = 0
 
     def learn(self, size: int, seconds: float) -> None:
-        """Take in what a batch of `size` calls took in user code."""
+        """Take in what a batch of `size` calls took."""
+        self._batches += 1
         self._weight = self._weight * _MEMORY + 1.0
         self._n = self._n * _MEMORY + size
         self._t = self._t * _MEMORY + seconds
@@ -90,15 +94,22 @@ class CostLine:
         return self._weight > 0
 
     @property
+    def wants_half(self) -> bool:
+        """Say whether the next batch should be cut in two, because sizes are too much alike."""
+        return self._batches % _TRY_HALF_EVERY == 1 and self._spread < _LEAST_SPREAD
+
+    @property
+    def _spread(self) -> float:
+        size = self._n / self._weight
+        return self._nn / self._weight - size * size
+
+    @property
     def slope_s(self) -> float:
         """What each further call adds; 0 while nothing is known."""
-        if not self._weight:
+        if not self._weight or self._spread < _LEAST_SPREAD:
             return 0.0
         size, seconds = self._n / self._weight, self._t / self._weight
-        spread = self._nn / self._weight - size * size
-        if spread < _LEAST_SPREAD:
-            return 0.0
-        slope = (self._nt / self._weight - size * seconds) / spread
+        slope = (self._nt / self._weight - size * seconds) / self._spread
         return min(max(slope, 0.0), seconds / size)  # neither part can be negative
 
     @property
@@ -109,34 +120,40 @@ class CostLine:
         return max((self._t - self.slope_s * self._n) / self._weight, 0.0)
 
 
-class Arrivals:
-    """How fast calls come, as learned."""
+class Habits:
+    """How the calls of one group come, as learned.
 
-    __slots__ = ("_interval_s", "_last_at")
+    Attributes:
+        last_at: When the last one came.
+        interval_s: Time from one to the next, on the average; infinite while it is unknown.
+        running: Calls that are in batches at workers.
+        crowd: The most calls that were there at once, waiting or running, of late.
+    """
+
+    __slots__ = ("crowd", "interval_s", "last_at", "running")
 
     def __init__(self) -> None:
-        self._last_at: float | None = None
-        self._interval_s = inf
+        self.last_at = -inf
+        self.interval_s = inf
+        self.running = 0
+        self.crowd = 0.0
 
     def came(self, now: float) -> None:
         """Take in a call."""
-        if self._last_at is not None:
-            interval = now - self._last_at
-            if self._interval_s == inf:
-                self._interval_s = interval
-            else:
-                self._interval_s += _NEWEST * (interval - self._interval_s)
-        self._last_at = now
+        interval_s, self.last_at = now - self.last_at, now
+        if self.interval_s == inf:
+            self.interval_s = interval_s
+        else:
+            self.interval_s += _NEWEST * (interval_s - self.interval_s)
 
-    @property
-    def interval_s(self) -> float:
-        """Time from one call to the next, on the average; infinite while it is unknown."""
-        return self._interval_s
+    def begun(self, size: int, waiting: int) -> None:
+        """Take in that a batch of `size` went to a worker, and that `waiting` still wait."""
+        self.running += size
+        self.crowd = max(self.crowd * _CROWD_MEMORY, float(self.running + waiting))
 
-    @property
-    def last_at(self) -> float:
-        """When the last one came."""
-        return -inf if self._last_at is None else self._last_at
+    def ended(self, size: int) -> None:
+        """Take in that a worker is done with a batch."""
+        self.running -= size
 
 
 class Group(Generic[W]):
@@ -145,13 +162,16 @@ class Group(Generic[W]):
     Attributes:
         plan: What batches are to be.
         waiting: The calls.
+        habits: How they come.
     """
 
-    __slots__ = ("_bytes", "_patience_until", "plan", "waiting")
+    __slots__ = ("_bytes", "_offered_at", "_patience_until", "habits", "plan", "waiting")
 
-    def __init__(self, plan: BatchPlan) -> None:
+    def __init__(self, plan: BatchPlan, habits: Habits) -> None:
         self.plan = plan
+        self.habits = habits
         self.waiting: deque[W] = deque()
+        self._offered_at = -inf  # when a worker that had been busy first had room for them
         self._bytes = 0
         self._patience_until = inf  # of the most hurried
 
@@ -171,32 +191,48 @@ class Group(Generic[W]):
             self._bytes -= waiter.size
             self._find_most_hurried()
 
-    def due_at(self, cost: CostLine, arrivals: Arrivals) -> float:
+    def offer(self, now: float) -> None:
+        """Take in that a worker has room for them, for which they had to wait.
+
+        Those whom it has just answered may come back, so with `adaptive` it can pay to wait anew.
+        """
+        if self.plan.adaptive and self._offered_at == -inf:
+            self._offered_at = now
+
+    def due_at(self, cost: CostLine) -> float:
         """Say when those that wait should go if no more come; a past time is now.
 
         They go when they fill a batch, when the oldest has waited for `max_delay_s`, or when one
         of them has waited for half of the time until its deadline. With `adaptive` they go as soon
-        as waiting no longer pays: the next call would save the batch that it would otherwise need
-        for itself, which is the fixed cost; for that, everyone who waits would wait until it comes.
+        as waiting no longer pays: the next call would save the worker the batch that it would
+        otherwise need for itself, which is the fixed cost; for that the worker would do nothing
+        until it comes. And they go when as many are there as there have been of late.
         """
-        plan, waiting = self.plan, self.waiting
+        plan, waiting, habits = self.plan, self.waiting, self.habits
         if not waiting:
             return inf
         count = len(waiting)
         if waiting[0].alone or count >= plan.max_size or 0 < plan.max_bytes <= self._bytes:
             return -inf
-        due = min(waiting[0].arrived_at + plan.max_delay_s, self._patience_until)
+        due = max(waiting[0].arrived_at, self._offered_at) + plan.max_delay_s
         if plan.adaptive and cost.is_known:
-            worth_s = cost.fixed_s / count
-            due = min(due, arrivals.last_at + worth_s if arrivals.interval_s <= worth_s else -inf)
-        return due
+            if count >= habits.crowd or habits.interval_s > cost.fixed_s:
+                return -inf
+            due = min(due, max(habits.last_at, self._offered_at) + cost.fixed_s)
+        return min(due, self._patience_until)
 
-    def take(self) -> list[W]:
-        """Take the next batch; empty only if nobody waits."""
+    def take(self, *, half: bool = False) -> list[W]:
+        """Take the next batch; empty only if nobody waits.
+
+        Args:
+            half: Take half of the calls that it would have, rounded up.
+        """
         batch: list[W] = []
         size = 0
         plan, waiting = self.plan, self.waiting
-        while waiting and len(batch) < plan.max_size:
+        limit = min(plan.max_size, len(waiting))
+        limit = (limit + 1) // 2 if half else limit
+        while waiting and len(batch) < limit:
             first = waiting[0]
             if batch and (first.alone or 0 < plan.max_bytes < size + first.size):
                 break
@@ -205,6 +241,7 @@ class Group(Generic[W]):
             if first.alone:
                 break
         self._bytes -= size
+        self._offered_at = -inf
         self._find_most_hurried()
         return batch
 

@@ -92,7 +92,7 @@ class Pool:
         self._licences = Licences(plan.licences)
         self._for_licence: Turnstile[None] = Turnstile(lambda _: self._give_back_licence())
         self._for_worker: Turnstile[Worker] = Turnstile(lambda worker: worker.release())
-        self._batcher = Batcher(plan.batch, self._place)
+        self._batcher = Batcher(plan.batch, self._pick_next, self._place)
         self._batching = False  # as far as the ready workers take batches
         self._renewals: asyncio.Queue[_Renewal] = asyncio.Queue()
         self._slots: asyncio.TaskGroup | None = None
@@ -321,7 +321,7 @@ class Pool:
 
     async def _place(self) -> Worker:
         """Reserve a place at a worker, waiting for one if need be."""
-        if not self._for_worker and (worker := self._pick()):
+        if worker := self._pick_next():
             return worker
         if reason := self._hopeless():
             raise NoWorkerError(reason)
@@ -330,6 +330,10 @@ class Pool:
             return await self._for_worker.wait(limit_s)
         except TimeoutError:
             raise NoWorkerYetError(f"none within {limit_s:g} s (restartWait)") from None
+
+    def _pick_next(self) -> Worker | None:
+        """Reserve a place that is free, unless others have waited for one for longer."""
+        return None if self._for_worker else self._pick()
 
     def _pick(self) -> Worker | None:
         ready = [worker for worker in self.workers if worker.takes_calls]

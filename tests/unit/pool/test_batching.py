@@ -10,11 +10,11 @@ from aiges_loader.calls import Call
 from aiges_loader.pool.batching import (
     SIZE_BOUNDS,
     WAIT_BOUNDS_S,
-    Arrivals,
     BatchPlan,
     BatchTally,
     CostLine,
     Group,
+    Habits,
 )
 
 FOUR = BatchPlan(max_size=4, max_delay_s=0.01)
@@ -33,17 +33,15 @@ class Waiter:
 
 
 def group(plan: BatchPlan, *waiters: Waiter) -> Group[Waiter]:
-    made: Group[Waiter] = Group(plan)
+    made: Group[Waiter] = Group(plan, Habits())
     for waiter in waiters:
         made.add(waiter)
+        made.habits.came(waiter.arrived_at)
     return made
 
 
 def due_at(made: Group[Waiter], *, cost: CostLine | None = None) -> float:
-    arrivals = Arrivals()
-    for waiter in made.waiting:
-        arrivals.came(waiter.arrived_at)
-    return made.due_at(cost or CostLine(), arrivals)
+    return made.due_at(cost or CostLine())
 
 
 def line(slope_s: float, fixed_s: float) -> CostLine:
@@ -95,27 +93,74 @@ def test_a_batch_ends_before_a_call_that_is_too_large_for_it() -> None:
 
 class TestAdaptive:
     PLAN = BatchPlan(max_size=8, max_delay_s=0.01, adaptive=True)
+    COST = line(0.001, 0.002)
+    """One more call in a batch saves 2 ms."""
+
+    def crowd(self, *arrivals: float) -> Group[Waiter]:
+        """Return a group of which more are known than wait."""
+        made = group(self.PLAN, *map(Waiter, arrivals))
+        made.habits.crowd = 8.0
+        return made
 
     def test_waits_for_the_delay_while_it_knows_nothing(self) -> None:
-        assert due_at(group(self.PLAN, Waiter(5.0))) == 5.01
+        assert due_at(self.crowd(5.0)) == 5.01
 
     def test_goes_at_once_if_calls_come_too_rarely_to_be_worth_it(self) -> None:
-        cost = line(0.001, 0.002)  # another call saves 2 ms: worth 1 ms of waiting of two
-        assert due_at(group(self.PLAN, Waiter(5.0), Waiter(5.0015)), cost=cost) == -inf
+        assert due_at(self.crowd(5.0), cost=self.COST) == -inf  # nobody knows how often
+        assert due_at(self.crowd(5.0, 5.0025), cost=self.COST) == -inf
 
     def test_waits_as_long_after_the_last_call_as_it_is_worth(self) -> None:
-        cost = line(0.001, 0.002)
-        made = group(self.PLAN, Waiter(5.0), Waiter(5.0005))
-        assert due_at(made, cost=cost) == pytest.approx(5.0015)
+        assert due_at(self.crowd(5.0, 5.0005), cost=self.COST) == pytest.approx(5.0025)
+
+    def test_goes_at_once_when_all_are_there_that_are_known(self) -> None:
+        made = self.crowd(5.0, 5.0005)
+        made.habits.crowd = 2.0
+        assert due_at(made, cost=self.COST) == -inf
 
     def test_never_waits_longer_than_the_delay(self) -> None:
-        assert due_at(group(self.PLAN, Waiter(5.0)), cost=line(0.0, 9.0)) == -inf  # rate unknown
-        made = group(self.PLAN, Waiter(5.0), Waiter(5.0001))
-        assert due_at(made, cost=line(0.0, 9.0)) == pytest.approx(5.01)
+        assert due_at(self.crowd(5.0, 5.0001), cost=line(0.0, 9.0)) == pytest.approx(5.01)
 
     def test_does_not_wait_where_each_call_costs_the_same_anyhow(self) -> None:
-        made = group(self.PLAN, Waiter(5.0), Waiter(5.0001))
-        assert due_at(made, cost=line(0.003, 0.0)) == -inf
+        assert due_at(self.crowd(5.0, 5.0001), cost=line(0.003, 0.0)) == -inf
+
+    def test_those_whom_a_busy_worker_has_just_answered_may_come_back(self) -> None:
+        made = self.crowd(5.0, 5.0005)
+        made.offer(5.1)
+        made.offer(5.2)  # only the first counts: nobody is put off for ever
+        assert due_at(made, cost=self.COST) == pytest.approx(5.102)
+        assert due_at(made, cost=line(0.0, 9.0)) == pytest.approx(5.11)
+        assert len(made.take()) == 2
+        made.add(Waiter(6.0))
+        made.habits.came(5.001)
+        assert due_at(made, cost=line(0.0, 9.0)) == pytest.approx(6.01)
+
+    def test_a_busy_worker_puts_off_nothing_that_is_not_adaptive(self) -> None:
+        made = group(FOUR, Waiter(5.0))
+        made.offer(6.0)
+        assert due_at(made) == 5.01
+
+
+class TestHabits:
+    def test_the_interval_follows_what_comes(self) -> None:
+        habits = Habits()
+        for number in range(100):
+            habits.came(number * 0.5)
+        assert habits.interval_s == pytest.approx(0.5)
+        for number in range(100):
+            habits.came(50 + number * 0.1)
+        assert habits.interval_s == pytest.approx(0.1, rel=0.01)
+
+    def test_the_crowd_is_the_most_at_once_and_shrinks_with_the_batches(self) -> None:
+        habits = Habits()
+        habits.begun(4, 6)
+        habits.begun(6, 0)
+        assert (habits.running, habits.crowd) == (10, 10)
+        habits.ended(4)
+        habits.ended(6)
+        for _ in range(40):
+            habits.begun(2, 0)
+            habits.ended(2)
+        assert habits.crowd == 2
 
 
 class TestCostLine:
@@ -147,6 +192,17 @@ class TestCostLine:
             cost.learn(4, 0.02)
         assert (cost.slope_s, cost.fixed_s) == (0.0, pytest.approx(0.02))
 
+    def test_asks_for_half_a_batch_now_and_then_if_sizes_are_alike(self) -> None:
+        cost, asked = CostLine(), 0
+        for number in range(321):
+            cost.learn(8, 0.02)
+            asked += cost.wants_half
+            assert cost.slope_s == 0.0, number
+        assert asked == 11
+        cost.learn(4, 0.012)
+        assert cost.slope_s == pytest.approx(0.002)
+        assert not cost.wants_half
+
     def test_forgets_what_was(self) -> None:
         cost = line(0.001, 0.01)
         for size in (1, 2, 3, 4, 8) * 60:
@@ -163,7 +219,7 @@ def test_every_call_leaves_once_in_order_and_within_the_limits(
     calls: list[tuple[int, bool, bool]], max_size: int, max_bytes: int
 ) -> None:
     plan = BatchPlan(max_size=max_size, max_bytes=max_bytes)
-    made: Group[Waiter] = Group(plan)
+    made: Group[Waiter] = Group(plan, Habits())
     stay = []
     for size, alone, leaves in calls:
         waiter = Waiter(size=size, alone=alone)
