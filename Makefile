@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
 PROTOS := $(wildcard proto/aiges_wire/pb/*.proto)
 
-.PHONY: help install proto fmt lint type layering check test drills run bench clean
+.PHONY: help install proto fmt lint type layering check test drills drills-peers run bench clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -43,6 +43,9 @@ test: $(STAMP)   ## every test
 
 drills: $(STAMP) ## break everything on purpose and print what came of it (minutes)
 	$(BIN)/python tests/drills/drills.py
+
+drills-peers: $(BENCH_STAMP)  ## the same for mosec, LitServe and uvicorn, side by side (a quarter of an hour)
+	$(BIN)/python tests/drills/peers.py $(ARGS)
 
 run: $(STAMP)    ## serve the digits sample on port 1888
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/run_sample.sh digits

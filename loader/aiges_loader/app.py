@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiges_loader import descriptors
 from aiges_loader.administration import Administration
 from aiges_loader.config import AdminConfig, GiveUp, LoaderConfig
 from aiges_loader.exit_status import ExitStatus
@@ -84,6 +85,7 @@ async def serve(
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(pool.run(), name="pool")
+            counting = tasks.create_task(descriptors.watch(), name="descriptors")
             keeping = tasks.create_task(guarded.keep(), name="nursery")
             describing = tasks.create_task(_describe(pool, api), name="describe")
             service_parts = _Parts(pool, api, server, folder, grpc_api, systemd)
@@ -111,8 +113,8 @@ async def serve(
             pool.stop(drain_s=max(0.0, until - time.monotonic()))
             await server.close()
             await grpc_api.stop(GRPC_STOP_S)
-            describing.cancel()
-            keeping.cancel()
+            for helper in (describing, keeping, counting):
+                helper.cancel()
     if pool.failed.done():
         log.error("%s", pool.failed.result())
         return ExitStatus.FAILED

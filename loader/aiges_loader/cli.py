@@ -128,9 +128,11 @@ def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
         log.info("told to stop before anything was started")
         return ExitStatus.OK
     # Imported only now, so that a mistake in the configuration is reported at once.
+    from aiges_loader import descriptors  # noqa: PLC0415
     from aiges_loader.pool import guarded  # noqa: PLC0415
     from aiges_loader.systemd import Systemd  # noqa: PLC0415
 
+    descriptors.raise_limit()
     systemd = Systemd.of(os.environ)  # before anything inherits our environment
     guarded.prepare()  # it starts while the rest is imported
     import uvloop  # noqa: PLC0415

@@ -84,7 +84,8 @@ class JsonFormatter(logging.Formatter):
 class LogFile(logging.handlers.RotatingFileHandler):
     """The JSON log, rotated by size; rotated files past their age are removed.
 
-    A disk that is full, or a folder that has gone, costs the log and nothing else.
+    A disk that is full, or a folder that has gone, costs the log and nothing else, and only as long
+    as that lasts.
     """
 
     def __init__(self, config: LogConfig) -> None:
@@ -97,7 +98,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
             encoding="utf-8",
         )
         self._max_age_s = config.max_age_s
-        self._complained = False
+        self._lost = 0  # records, since writing began to fail
         self.setFormatter(JsonFormatter())
 
     def doRollover(self) -> None:  # noqa: N802 - logging's name
@@ -112,10 +113,20 @@ class LogFile(logging.handlers.RotatingFileHandler):
             if rotated.exists() and rotated.stat().st_mtime < oldest:
                 rotated.unlink(missing_ok=True)
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; say on stderr when that works again."""
+        lost = self._lost
+        super().emit(record)
+        if lost and self._lost == lost:
+            self._lost = 0
+            sys.stderr.write(
+                f"log file {self.baseFilename}: it is written again; records lost: about {lost}\n"
+            )
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say once on stderr that the log file is not being written."""
-        if not self._complained:
-            self._complained = True
+        """Say on stderr, once for all in a row, that the log file is not being written."""
+        self._lost += 1
+        if self._lost == 1:
             sys.stderr.write(
                 f"log file {self.baseFilename}: {sys.exc_info()[1]}; going on without\n"
             )

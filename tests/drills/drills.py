@@ -4,6 +4,8 @@
 short, as part of the tests.
 """
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -11,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psutil
 
-from drills.load import Load
+from drills.load import Load, our_code, target_of
 from support.service import Service, config_text, once_body
 from support.waiting import dies_within
 
@@ -54,14 +56,28 @@ SHORT = Scale(kills=6, reloads=5, stops=2, clients=40, half_open=60, malformed=2
 
 
 @contextmanager
-def service(**sections: dict[str, object]) -> Iterator[Service]:
-    """Run a service with the misbehaving wrapper in a folder of its own."""
+def service(*, under: str = "", **sections: dict[str, object]) -> Iterator[Service]:
+    """Run a service with the misbehaving wrapper in a folder of its own.
+
+    Args:
+        under: Shell commands that come first, in the same process.
+        sections: Of its configuration.
+    """
     with tempfile.TemporaryDirectory(prefix="drill-") as name:
         folder = Path(name)
         (folder / "wrapper.py").write_text((HERE / "wrapper.py").read_text())
+        (folder / "log").mkdir()
         pool = {"concurrency": 4, **sections.pop("pool", {})}
-        with Service(folder, env={MARK: name}, pool=pool, **sections).ready() as running:
+        program = (*shell(under), sys.executable, "-m", "aiges_loader")
+        with Service(
+            folder, program=program, env={MARK: name}, pool=pool, **sections
+        ).ready() as running:
             yield running
+
+
+def shell(commands: str) -> tuple[str, ...]:
+    """Return the start of a command line that runs `commands` before the rest."""
+    return ("sh", "-ec", f'{commands}; exec "$@"', "-") if commands else ()
 
 
 def marked(mark: str) -> list[int]:
@@ -135,7 +151,10 @@ def kill_workers(workers: int) -> Callable[[Scale], Result]:
     def drill(scale: Scale) -> Result:
         del scale
         clients, slowest_answer, again = 4 * workers, 0.0, 0.0
-        with service(pool={"workers": workers}) as running, Load(running, clients) as load:
+        with (
+            service(pool={"workers": workers}) as running,
+            Load(target_of(running), clients) as load,
+        ):
             load.wait_for(50)
             for _ in range(3):
                 before, killed_at = len(running.log), time.monotonic()
@@ -252,7 +271,7 @@ def flood(scale: Scale) -> Result:
 
 def reloads(scale: Scale) -> Result:
     """Reloads under load lose no call."""
-    with service() as running, Load(running, 4) as load:
+    with service() as running, Load(target_of(running), 4) as load:
         for _ in range(scale.reloads):
             before = len(running.log)
             running.process.send_signal(signal.SIGHUP)
@@ -267,7 +286,7 @@ def stops(scale: Scale) -> Result:
     """SIGTERM under load: every connection that the kernel accepted is answered."""
     dropped, calls, slowest, statuses = 0, 0, 0.0, set()
     for _ in range(scale.stops):
-        with service() as running, Load(running, 8, do="sleep 0.02") as load:
+        with service() as running, Load(target_of(running), 8, do="sleep 0.02") as load:
             load.wait_for(40)
             began = time.monotonic()
             statuses.add(running.stop())
@@ -381,6 +400,65 @@ def broken_config(scale: Scale) -> Result:
     return Result(kept, said)
 
 
+def full_disk(scale: Scale) -> Result:
+    """A file system without room for the log costs the log, and only as long as that lasts."""
+    del scale
+    small = "exec unshare -rm sh -ec 'mount -t tmpfs -o size=128k log log; exec \"$@\"' -"
+    with service(under=f'{small} "$@"') as running:
+        log = Path(f"/proc/{running.process.pid}/cwd/log")  # as that process sees it
+        filler = log / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as rest:
+            while True:
+                rest.write(bytes(512))
+        before = len(running.log)
+        codes = [running.once(do="say").code for _ in range(200)]
+        running.wait_for("No space left on device; going on without", after=before)
+        complaints = sum("going on without" in line for line in running.log)
+        filler.unlink()
+        codes += [running.once(do="say").code for _ in range(20)]
+        said = running.wait_for("it is written again; records lost: about ([0-9]+)", after=before)
+        last = json.loads((log / "aiges.log").read_text().splitlines()[-1])
+    kept = set(codes) == {0} and complaints == 1 and "msg" in last
+    failed = sum(code != 0 for code in codes)
+    return Result(
+        kept, f"{len(codes)} calls, {failed} failed; {said[1]} log records lost, said once"
+    )
+
+
+def descriptors(scale: Scale) -> Result:
+    """Without descriptors for more connections, those that are there and the workers go on."""
+    with service(under="ulimit -n 128") as running:
+        supervisor = psutil.Process(running.process.pid)
+        kept_one = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=LIMIT_S)
+        calls = [code_on(kept_one)]
+        clients = connections(running, 3 * scale.half_open)
+        running.wait_for("file descriptors run out")
+        began = sum(supervisor.cpu_times()[:2])
+        watched_from = time.monotonic()
+        calls += [code_on(kept_one) for _ in range(20)]
+        os.kill(int(running.worker_pid()), signal.SIGKILL)
+        calls += [code_on(kept_one) for _ in range(20)]
+        running.wait_for("restarting worker")
+        wait_until(lambda: time.monotonic() - watched_from > 1.0)
+        busy = (sum(supervisor.cpu_times()[:2]) - began) / (time.monotonic() - watched_from)
+        for client in clients:
+            client.close()
+        running.wait_for("there are file descriptors again")
+        calls.append(running.once().code)
+        kept_one.close()
+    # Of the calls, at most the one that was in the killed worker may fail.
+    failed = sum(code != 0 for code in calls)
+    figures = f"{len(calls)} calls, {failed} failed; {100 * busy:.0f} % of a CPU meanwhile"
+    return Result(failed == 0 and busy < 0.5, f"{len(clients)} connections, {figures}")
+
+
+def code_on(client: http.client.HTTPConnection) -> int:
+    """Make one call on a connection that is kept."""
+    client.request("POST", "/v1/svcName", once_body())
+    answer = client.getresponse()
+    return our_code(answer.status, answer.read())
+
+
 DRILLS: dict[str, Callable[[Scale], Result]] = {
     "kill -9 the supervisor": kill_the_supervisor,
     "kill -9 the one worker, three times": kill_workers(1),
@@ -401,6 +479,8 @@ DRILLS: dict[str, Callable[[Scale], Result]] = {
     "malformed bodies": malformed,
     "crash loop": crash_loop,
     "config broken before SIGHUP": broken_config,
+    "disk full for the log file": full_disk,
+    "file descriptors exhausted": descriptors,
 }
 
 

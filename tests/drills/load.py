@@ -1,8 +1,10 @@
 """Clients that call all the time and remember what became of each call."""
 
 import http.client
+import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -13,28 +15,77 @@ LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)
+class Target:
+    """A server and how it is asked.
+
+    Attributes:
+        port: Of 127.0.0.1.
+        path: Of calls.
+        body: Makes the body of a call that asks for something to be done, "" for nothing.
+        code_of: Reads the code of an answer, its status and body; 0 is success.
+    """
+
+    port: int
+    path: str
+    body: Callable[[str], bytes]
+    code_of: Callable[[int, bytes], int]
+
+
+def our_body(do: str) -> bytes:
+    return once_body(**({"do": do} if do else {}))
+
+
+def our_code(status: int, body: bytes) -> int:
+    del status
+    return int(json.loads(body)["header"]["code"])
+
+
+def target_of(service: Service) -> Target:
+    return Target(service.http_port, "/v1/svcName", our_body, our_code)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One call: when it began and ended, by the monotonic clock, and its code; None: no answer."""
 
     began: float
     ended: float
     code: int | None
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def took_s(self) -> float:
         return self.ended - self.began
 
 
+def ask_once(target: Target, do: str = "", limit_s: float = LIMIT_S) -> Outcome:
+    """Make one call on a connection of its own; a port that is closed is no answer, too."""
+    began = time.monotonic()
+    client = http.client.HTTPConnection("127.0.0.1", target.port, timeout=limit_s)
+    try:
+        client.request("POST", target.path, target.body(do))
+        answer = client.getresponse()
+        body = answer.read()
+        code = target.code_of(answer.status, body)
+    except (OSError, http.client.HTTPException):
+        return Outcome(began, time.monotonic(), None)
+    finally:
+        client.close()
+    return Outcome(began, time.monotonic(), code, body)
+
+
 @dataclass
 class Load:
-    """`clients` threads that call a service one request after the other, each on one connection.
+    """`clients` threads that call a server one request after the other, each on one connection.
 
-    With `do`, every call asks the wrapper for that.
+    With `do`, every call asks user code for that. Threads end when nobody listens any more, or when
+    an answer has not come after `limit_s`: such a call has no code.
     """
 
-    service: Service
+    target: Target
     clients: int
     do: str = ""
+    limit_s: float = LIMIT_S
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -69,35 +120,35 @@ class Load:
         return [outcome for outcome in self.outcomes if outcome.code != 0]
 
     def _call(self) -> None:
-        body = once_body(**({"do": self.do} if self.do else {}))
+        target = self.target
+        body = target.body(self.do)
         client: http.client.HTTPConnection | None = None
-        while not self._over.is_set():
-            began = time.monotonic()
-            fresh = client is None
-            if client is None:
-                port = self.service.http_port
-                client = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT_S)
-            try:
-                client.request("POST", "/v1/svcName", body)
-                answer = client.getresponse()
-                code = code_of(answer.read())
-                closes = answer.will_close
-            except ConnectionRefusedError:
-                return  # the door is closed: nothing was accepted, so nothing is lost
-            except (OSError, http.client.HTTPException):
-                # A kept connection may be closed before our request reaches it; a new one not.
-                code, closes = (None, True) if fresh else (-1, True)
-            if code != -1:
-                self.outcomes.append(Outcome(began, time.monotonic(), code))
-            if closes:
+        try:
+            while not self._over.is_set():
+                began = time.monotonic()
+                fresh = client is None
+                if client is None:
+                    client = http.client.HTTPConnection(
+                        "127.0.0.1", target.port, timeout=self.limit_s
+                    )
+                try:
+                    client.request("POST", target.path, body)
+                    answer = client.getresponse()
+                    code = target.code_of(answer.status, answer.read())
+                    closes = answer.will_close
+                except ConnectionRefusedError:
+                    return  # the door is closed: nothing was accepted, so nothing is lost
+                except TimeoutError:
+                    self.outcomes.append(Outcome(began, time.monotonic(), None))
+                    return
+                except (OSError, http.client.HTTPException):
+                    # A kept connection may be closed before our request reaches it; a new one not.
+                    code, closes = (None, True) if fresh else (-1, True)
+                if code != -1:
+                    self.outcomes.append(Outcome(began, time.monotonic(), code))
+                if closes:
+                    client.close()
+                    client = None
+        finally:
+            if client is not None:
                 client.close()
-                client = None
-        if client is not None:
-            client.close()
-
-
-def code_of(body: bytes) -> int:
-    """Read `header.code` of an answer."""
-    import json  # noqa: PLC0415
-
-    return int(json.loads(body)["header"]["code"])

@@ -63,6 +63,7 @@ class Wrapper(WrapperBase):
             "exit": lambda: os._exit(3),
             "fork": lambda: subprocess.Popen(["setsid", "sleep", "600"]),
             "flood": flood,
+            "say": lambda: print("x" * 1000, flush=True),
         }[do]()
 
     def deadlock(self) -> None:

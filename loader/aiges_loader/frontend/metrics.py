@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from prometheus_client import generate_latest
+from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -22,6 +22,10 @@ from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.status import ServiceStatus
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+_SUPERVISOR: Final = ProcessCollector(registry=None)
+"""The customary process_* metrics of this process: memory, processor time, descriptors."""
 
 
 def exposition(status: ServiceStatus, tally: RequestTally, batches: BatchTally) -> bytes:
@@ -41,6 +45,7 @@ class _Metrics(Collector):
             "The program and the service that it runs.",
             {"version": self.status.version, "service": self.status.service},
         )
+        yield from _SUPERVISOR.collect()
         yield from _requests(self.tally)
         yield from _batches(self.batches)
         yield from _service(self.status)

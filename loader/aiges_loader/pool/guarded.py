@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from aiges_loader.descriptors import limit_as_found
 from aiges_loader.pool import guard, nursery
 from aiges_loader.pool.placement import Placement
 
@@ -67,7 +68,7 @@ class RunningNursery:
             self._control, theirs = socket.socketpair()
             undo.callback(self._control.close)
             self._control.settimeout(ANSWER_LIMIT_S)
-            with theirs:
+            with theirs, limit_as_found():
                 self.pid = os.posix_spawn(
                     sys.executable,
                     [sys.executable, *nursery.COMMAND],

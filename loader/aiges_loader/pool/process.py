@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -122,6 +123,14 @@ class WorkerProcess:
         if not self.exited.done():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
+
+    def is_stopped(self) -> bool:
+        """Say whether the process stands still by SIGSTOP, or for a debugger."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text("ascii", "replace")
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] in ("T", "t")
 
     async def end(self, *, grace_s: float) -> Exit | None:
         """Leave nothing of the tree running: SIGTERM, `grace_s` seconds, then SIGKILL.

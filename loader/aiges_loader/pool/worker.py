@@ -467,6 +467,8 @@ class Worker:
         # not ours end by it, which is what comes next anyhow.
         process.signal(DUMP_SIGNAL)
         await asyncio.sleep(DUMP_S)
+        if process.is_stopped():  # by SIGSTOP: it will not hear SIGTERM either
+            return reason
         process.signal(signal.SIGTERM)
         await first_of(process.exited, limit_s=TERM_GRACE_S)
         return reason
