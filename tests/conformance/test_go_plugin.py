@@ -219,7 +219,7 @@ async def test_a_killed_plugin_leaves_no_socket(
     go: GoPrograms, sockets: Path, mtls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """H67: go-plugin 1.4.5 puts it into TMPDIR whatever the host says."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     temporary, told = sockets / "tmp", sockets / "told"
     for folder in (temporary, told):
         folder.mkdir()

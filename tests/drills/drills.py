@@ -286,7 +286,10 @@ def stops(scale: Scale) -> Result:
     """SIGTERM under load: every connection that the kernel accepted is answered."""
     dropped, calls, slowest, statuses = 0, 0, 0.0, set()
     for _ in range(scale.stops):
-        with service() as running, Load(target_of(running), 8, do="sleep 0.02") as load:
+        with (
+            service() as running,
+            Load(target_of(running), 8, do="sleep 0.02", may_hang_up=True) as load,
+        ):
             load.wait_for(40)
             began = time.monotonic()
             statuses.add(running.stop())

@@ -79,13 +79,15 @@ class Load:
     """`clients` threads that call a server one request after the other, each on one connection.
 
     With `do`, every call asks user code for that. Threads end when nobody listens any more, or when
-    an answer has not come after `limit_s`: such a call has no code.
+    an answer has not come after `limit_s`: such a call has no code. A server that ends may hang up
+    on a kept connection before a request reaches it: with `may_hang_up` that is no failure.
     """
 
     target: Target
     clients: int
     do: str = ""
     limit_s: float = LIMIT_S
+    may_hang_up: bool = False
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -142,8 +144,7 @@ class Load:
                     self.outcomes.append(Outcome(began, time.monotonic(), None))
                     return
                 except (OSError, http.client.HTTPException):
-                    # A kept connection may be closed before our request reaches it; a new one not.
-                    code, closes = (None, True) if fresh else (-1, True)
+                    code, closes = None if fresh or not self.may_hang_up else -1, True
                 if code != -1:
                     self.outcomes.append(Outcome(began, time.monotonic(), code))
                 if closes:

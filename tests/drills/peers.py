@@ -330,7 +330,9 @@ def terminate(stops: int) -> Callable[[Peer], Result]:
         for _ in range(stops):
             with (
                 running(who) as server,
-                Load(server.target, 8, do="sleep 0.02", limit_s=ANSWER_LIMIT_S) as load,
+                Load(
+                    server.target, 8, do="sleep 0.02", limit_s=ANSWER_LIMIT_S, may_hang_up=True
+                ) as load,
             ):
                 load.wait_for(40)
                 began = time.monotonic()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,9 @@ from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker import FINI_LIMIT_S
-from support.fake_pools import call, make, pid_of, ready, running
+from aiges_loader.pool.worker_spec import Cause
+from benchmarks.server import free_port
+from support.fake_pools import FAKE, call, make, pid_of, ready, running
 from support.waiting import dies_within, open_fds, until
 
 BOTH = pytest.mark.parametrize("mode", ["serves", "lanes"])
@@ -488,6 +491,38 @@ async def test_a_reload_brings_more_workers_and_fewer(mode: str, tmp_path: Path)
         assert await pool.reload(replace(pool.plan, size=1))
         await until(lambda: len(pool.workers) == 1, "the others to go")
         assert (await pool.once(call("echo"))).outputs
+
+
+async def test_a_worker_with_a_fixed_port_is_replaced_after_it_has_gone(tmp_path: Path) -> None:
+    async with running(make(f"fixed {free_port()}", tmp_path)) as pool:
+        pids = [await pid_of(pool)]
+        for change in (pool.restart(1), pool.reload(pool.plan), pool.restart(1)):
+            slow = asyncio.create_task(pool.once(call("sleep 0.3", "slow")))
+            await until(lambda: pool.calls == 1, "the call to begin")
+            replacing = asyncio.ensure_future(change)
+            while not replacing.done():  # calls wait, and none is lost
+                assert (await pool.once(call("echo"))).outputs
+            assert await replacing
+            assert (await slow).outputs
+            pids.append(await pid_of(pool))
+        assert len(set(pids)) == 4
+        assert pool.workers[0].restarts == 0
+        assert pool.history.replaced[Cause.REQUEST] == 2
+        assert pool.history.replaced[Cause.CRASH] == 0
+
+
+async def test_a_reload_that_fails_after_the_old_worker_has_gone_brings_it_back(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    async with running(make(f"fixed {port}", tmp_path)) as pool:
+        first = await pid_of(pool)
+        command = (sys.executable, FAKE, f"fixed {port} {tmp_path / 'started'}")
+        broken = replace(pool.plan, spec=replace(pool.plan.spec, command=command))
+        assert not await pool.reload(broken)
+        assert await pid_of(pool) != first
+        assert pool.plan.spec.command != command
+        assert not pool.failed.done()
 
 
 @BOTH

@@ -1,7 +1,8 @@
 """A worker with a mind of its own: `fake_worker.py MODE`. Speaks the protocol, badly on request.
 
 MODE is how it starts. How it treats a call is in the call's parameter `do`. Modes that begin with
-"lanes" speak version 2, the others version 1.
+"lanes" speak version 2, the others version 1. "fixed PORT" always listens there, whoever else does;
+"fixed PORT FILE" starts well only while there is no FILE, and makes one.
 """
 
 import asyncio
@@ -240,7 +241,8 @@ async def serve() -> None:
         path = f"{tempfile.mkdtemp(dir=os.environ['PLUGIN_UNIX_SOCKET_DIR'])}/data.sock"
         aiges_control_pb2_grpc.add_WorkerControlServicer_to_server(Control(path), server)
         lanes = await asyncio.start_unix_server(lane, path)
-    port = server.add_insecure_port(f"{'[::1]' if MODE == 'ipv6' else '127.0.0.1'}:0")
+    wanted = MODE.split()[1] if MODE.startswith("fixed") else 0
+    port = server.add_insecure_port(f"{'[::1]' if MODE == 'ipv6' else '127.0.0.1'}:{wanted}")
     await server.start()
     host = {"ipv6": "[::1]", "localhost": "localhost"}.get(MODE, "127.0.0.1")
     line = f"1|{2 if HAS_LANES else 1}|tcp|{host}:{port}|grpc"
@@ -282,6 +284,11 @@ def main() -> None:
             print("1|9|unix|/p.sock|grpc|", flush=True)
             time.sleep(60)
         case _:
+            if MODE.startswith("fixed ") and len(MODE.split()) > 2:
+                marker = Path(MODE.split()[2])
+                if marker.exists():
+                    sys.exit(4)
+                marker.touch()
             asyncio.run(serve())
 
 

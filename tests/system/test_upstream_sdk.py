@@ -7,7 +7,9 @@ import base64
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import psutil
 import pytest
 
 from support import upstream
-from support.service import Answer, Service, once_body
+from support.service import LIMIT_S, Answer, Service, once_body
 from support.waiting import dies_within
 
 WRAPPERS = Path(__file__).resolve().parents[1] / "golden" / "http-wrappers"
@@ -201,13 +203,26 @@ def test_two_workers_on_its_one_port_are_refused_with_a_reason(tmp_path: Path) -
         service.wait_for(r"did not start: .* another worker does; .* workers = 1")
 
 
-def test_a_reload_is_refused_and_the_worker_goes_on(tmp_path: Path) -> None:
+def test_a_reload_under_load_loses_no_call(tmp_path: Path) -> None:
     with serving(tmp_path, "modes") as service:
         pid = service.ready().once(ctl="pid").text()
-        service.process.send_signal(signal.SIGHUP)
-        service.wait_for(r"replacement did not start .* another worker does; .* no reload")
-        service.wait_for("not reloaded")
-        assert service.once(ctl="pid").text() == pid
+        with ThreadPoolExecutor(4) as clients:
+            over = threading.Event()
+
+            def call_on() -> list[int]:
+                codes = []
+                while not over.is_set():
+                    codes.append(service.once(ctl="pid").code)
+                return codes
+
+            calling = [clients.submit(call_on) for _ in range(4)]
+            service.process.send_signal(signal.SIGHUP)
+            service.wait_for("the old one goes first: both listen at")
+            service.wait_for("reloaded routes=")
+            over.set()
+            codes = [code for client in calling for code in client.result(LIMIT_S)]
+        assert set(codes) == {0}
+        assert service.once(ctl="pid").text() != pid
 
 
 def test_the_version_that_the_originals_readme_names_answers_a_call(tmp_path: Path) -> None:

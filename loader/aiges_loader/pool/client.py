@@ -70,9 +70,11 @@ class WorkerClient:
 
     Attributes:
         calls: What carries its calls; from `describe` on.
+        data_address: Where it listens for calls, as a gRPC target; "" if not apart from the rest.
     """
 
     calls: CallChannel
+    data_address: str = ""
 
     def __init__(
         self,
@@ -180,6 +182,7 @@ class WorkerClient:
             raise WorkerCallError(f"Describe: {messages.brief(error)}") from None
         if found.frames != frames.VERSION:
             raise WorkerCallError(f"its frames are version {found.frames}, not {frames.VERSION}")
+        self.data_address = f"unix:{found.data_address}"
         self.calls = self._over_lanes = LaneCalls(
             found.data_address, self._concurrency, batches=found.batches
         )

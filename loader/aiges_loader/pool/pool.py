@@ -59,12 +59,19 @@ class PoolPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Renewal:
-    """A wish to have a worker replaced; `done` says whether it was."""
+    """A wish to have a worker replaced.
+
+    Attributes:
+        done: Resolves with whether it was.
+        otherwise: By which plan to start a worker if the old one is gone and the new one does not
+            start; None: the new one goes on trying.
+    """
 
     worker: Worker
     cause: Cause
     reason: str
     done: asyncio.Future[bool]
+    otherwise: PoolPlan | None
 
 
 class Pool:
@@ -96,6 +103,8 @@ class Pool:
         self._batching = False  # as far as the ready workers take batches
         self._renewals: asyncio.Queue[_Renewal] = asyncio.Queue()
         self._slots: asyncio.TaskGroup | None = None
+        self._lives: dict[Worker, asyncio.Task[None]] = {}
+        self._fixed_port: tuple[str, ...] = ()  # command whose workers all listen at one address
         self._stopping = False
         self._pump_planned = False
         self._were_ready = 0
@@ -157,18 +166,27 @@ class Pool:
         worker.is_taken = self._is_taken
         return worker
 
-    def _start(self, worker: Worker) -> None:
+    def _start(self, worker: Worker, *, after: Worker | None = None) -> None:
+        """Let a worker live from now on, or from when another one has gone."""
         assert self._slots is not None
-        self._slots.create_task(self._live(worker), name=f"worker-{worker.number}")
+        before = self._lives.get(after) if after is not None else None
+        self._lives[worker] = self._slots.create_task(
+            self._live(worker, before), name=f"worker-{worker.number}"
+        )
 
-    async def _live(self, worker: Worker) -> None:
-        await worker.run()
+    async def _live(self, worker: Worker, before: asyncio.Task[None] | None) -> None:
+        try:
+            if before is not None:
+                await asyncio.wait([before])
+            await worker.run()
+        finally:
+            del self._lives[worker]
         if not self._stopping:  # replaced, or one too many
             self.workers.remove(worker)
             past = Past(served=worker.served, restarts=worker.restarts, death=worker.death)
             self.history.add(worker.number, past)
 
-    # Replacing workers, one after the other, the new one first:
+    # Replacing workers, one after the other, the new one first where that is possible:
 
     async def restart(self, number: int) -> bool:
         """Replace a healthy worker; return False if its successor did not start, or None is there.
@@ -184,53 +202,80 @@ class Pool:
         """Live by another plan: replace every worker, have more of them, or fewer.
 
         Returns:
-            False if the first new worker did not start: then all stays as it was.
+            False if the first new worker did not start: then all stays as it was, or is as before
+            again.
         """
         before, self.plan = self.plan, plan
         staying = [worker for worker in self.workers if not worker.is_leaving]
         for worker in staying[plan.size :]:
             worker.stop()
         for worker in staying[: plan.size]:
-            if not await self._ask_renewal(worker, Cause.RELOAD, "reload"):
+            if not await self._ask_renewal(worker, Cause.RELOAD, "reload", otherwise=before):
                 self.plan = before
                 return False
         for number in range(len(staying) + 1, plan.size + 1):
-            added = self._make(number, plan)
-            self.workers.append(added)
-            self._start(added)
+            self._start(self._add(number, plan))
         self._licences.limit = plan.licences
         self._batcher.plan = plan.batch
         return True
 
-    async def _ask_renewal(self, worker: Worker, cause: Cause, reason: str) -> bool:
+    async def _ask_renewal(
+        self, worker: Worker, cause: Cause, reason: str, *, otherwise: PoolPlan | None = None
+    ) -> bool:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        await self._renewals.put(_Renewal(worker, cause, reason, done))
+        await self._renewals.put(_Renewal(worker, cause, reason, done, otherwise))
         return await done
 
     async def _renew(self) -> None:
         while True:
             renewal = await self._renewals.get()
-            done = await self._replace(renewal.worker, renewal.reason)
+            done = await self._replace(renewal)
             if done:
                 self.history.count(renewal.cause)
             if not renewal.done.done():  # whoever asked may have gone
                 renewal.done.set_result(done)
 
-    async def _replace(self, old: Worker, reason: str) -> bool:
+    async def _replace(self, renewal: _Renewal) -> bool:
+        old = renewal.worker
         if old.is_leaving or self._stopping:
             return False
-        log.info("replacing worker=%d reason=%s", old.number, reason)
-        new = self._make(old.number, self.plan)
-        self.workers.append(new)
+        log.info("replacing worker=%d reason=%s", old.number, renewal.reason)
+        if self._fixed_port == self.plan.spec.command:
+            return await self._replace_afterwards(renewal)
+        new = self._add(old.number, self.plan)
         self._start(new)
         if await new.first_outcome:
             old.stop()
             return True
-        if not self._stopping:
-            why = new.death.reason if new.death else "it was stopped"
-            log.error("replacement did not start worker=%d reason=%s", old.number, why)
-            new.stop()
+        if self._stopping:
+            return False
+        new.stop()
+        if new.taken_address and new.taken_address == old.address:
+            log.info("the old one goes first: both listen at %s", old.address)
+            self._fixed_port = self.plan.spec.command
+            return await self._replace_afterwards(renewal)
+        _log_failed_start(new)
         return False
+
+    async def _replace_afterwards(self, renewal: _Renewal) -> bool:
+        """Let the old worker finish and go, then start the new one; calls wait meanwhile."""
+        old = renewal.worker
+        new = self._add(old.number, self.plan)  # calls wait, because it is there and will come
+        self._start(new, after=old)
+        old.stop()
+        if await new.first_outcome:
+            return True
+        if not self._stopping:
+            _log_failed_start(new)
+            if renewal.otherwise is not None:
+                self._start(self._add(old.number, renewal.otherwise))
+                new.stop()
+        return False
+
+    def _add(self, number: int, plan: PoolPlan) -> Worker:
+        worker = self._make(number, plan)
+        self.workers.append(worker)
+        return worker
 
     async def _watch_wear(self) -> None:
         """Have worn-out workers replaced."""
@@ -396,6 +441,11 @@ class Pool:
         if not self.plan.keep_probing and workers and all(w.state is State.FAILED for w in workers):
             reasons = "; ".join(sorted({w.death.reason for w in workers if w.death}))
             self.fail(f"every worker has died too often; the last time: {reasons}")
+
+
+def _log_failed_start(worker: Worker) -> None:
+    why = worker.death.reason if worker.death else "it was stopped"
+    log.error("replacement did not start worker=%d reason=%s", worker.number, why)
 
 
 def _final_death(worker: Worker) -> Death | None:

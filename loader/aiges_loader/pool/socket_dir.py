@@ -63,7 +63,7 @@ def remove_dead_socket(address: str) -> None:
     except OSError as error:
         log.warning("cannot remove what a dead worker left socket=%s reason=%s", path, error)
         return
-    log.info("removed what a dead worker left socket=%s", path)
+    log.debug("removed what a dead worker left socket=%s", path)
 
 
 def _is_heard(path: str) -> bool:

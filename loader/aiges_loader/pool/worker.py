@@ -75,6 +75,7 @@ class Worker:
         number: From 1; in logs and reports.
         pid: Of the running process, None while there is none.
         address: Where that process listens, "" while that is unknown.
+        taken_address: Where the last process wanted to listen though another worker does, or "".
         schema: What the wrapper says of itself, from the last start.
         running: Calls that the worker has, reserved ones included.
         served: Calls that it has been done with, over all its processes.
@@ -100,6 +101,7 @@ class Worker:
         self.state = State.STOPPED
         self.pid: int | None = None
         self.address = ""
+        self.taken_address = ""
         self.schema = ""
         self.running = 0
         self.served = 0
@@ -119,6 +121,7 @@ class Worker:
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls: CallChannel | None = None
+        self._data_address = ""
         self._ready_since: float | None = None
         self._started_at = self.since
         self._cause = Cause.START
@@ -301,8 +304,9 @@ class Worker:
         finally:  # crash, bad start, stop or cancellation: the process never outlives this line
             left = await process.end(grace_s=TERM_GRACE_S if self.state is State.STOPPING else 0.0)
             self.pid = None
-            remove_dead_socket(self.address)
-            self.address = ""
+            for address in (self.address, self._data_address):
+                remove_dead_socket(address)
+            self.address = self._data_address = ""
         if left is None:
             log.error("worker cannot be killed worker=%d pid=%d", self.number, process.pid)
         if self.state is State.STOPPING:
@@ -350,7 +354,7 @@ class Worker:
             WorkerClient(reachable, on_output, concurrency=spec.concurrency) as client,
         ):
             await self._initialise(process, client)
-            self._calls = client.calls
+            self._calls, self._data_address = client.calls, client.data_address
             self._ready_since = time.monotonic()
             self.time_to_ready_s = self._ready_since - self._started_at
             self._cause = Cause.CRASH  # whatever ends it from here on, unless it hangs
@@ -386,9 +390,10 @@ class Worker:
 
     def _take(self, address: str) -> None:
         if self.is_taken(address):
+            self.taken_address = address
             raise WorkerStartError(
                 f"it listens at {address}, where another worker does; of workers with a"
-                " fixed port, like the upstream SDK's, one can run: [pool] workers = 1, no reload"
+                " fixed port, like the upstream SDK's, one can run: [pool] workers = 1"
             )
         self.address = address
 

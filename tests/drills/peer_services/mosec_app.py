@@ -19,5 +19,5 @@ if __name__ == "__main__":
     port, workers, *options = sys.argv[1:]
     sys.argv[1:] = ["--address", "127.0.0.1", "--port", port, *options]
     server = Server()
-    server.append_worker(Misbehaving, num=int(workers), route="/")
+    server.append_worker(Misbehaving, num=int(workers), route="/call")
     server.run()
