@@ -347,7 +347,7 @@ def terminate(stops: int) -> Callable[[Peer], Result]:
             "never" if status is None else str(status) for status in sorted(statuses, key=str)
         )
         words = (
-            f"{dropped} of {calls} dropped in {stops} stops, at most {slowest:.1f} s, status {ends}"
+            f"{dropped} of {calls} failed in {stops} stops, at most {slowest:.1f} s, status {ends}"
         )
         return Result(dropped == 0 and statuses == {0}, words)
 
