@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -34,16 +33,14 @@ _INT64: Final = range(-(2**63), 2**63)
 _UINT32: Final = 2**32 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(NamedTuple):
     """An output that the client names in its request: its type, and what to repeat beside it."""
 
     type: DataType
     attributes: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A call, and the outputs that its client expects, by key."""
 
     call: Call

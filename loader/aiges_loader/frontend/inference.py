@@ -1,19 +1,23 @@
 """One request for one answer, from the bytes of its body to those of the answer's."""
 
 import asyncio
+import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import BodyTooLargeError, CallError, DeadlineError
+from aiges_loader.errors import BodyTooLargeError, CallError, DeadlineError, InternalError
 from aiges_loader.frontend import codec
 from aiges_loader.frontend.request_tally import NO_ANSWER, RequestTally
 from aiges_wire.codes import Code
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _VARIANTS: Final = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
 
@@ -30,6 +34,19 @@ class Backend(Protocol):
 
     async def once(self, call: Call) -> Reply:
         """Run one call; raise `CallError`."""
+
+    def begin(
+        self, call: Call, resolve: Callable[[Reply | CallError], None]
+    ) -> Callable[[], None] | None:
+        """Begin one call if it has to wait for nothing; None: it has to.
+
+        Args:
+            call: The call.
+            resolve: Gets the outcome, never before this returns; must not raise.
+
+        Returns:
+            What is to be called when nobody waits for the outcome any more.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +89,7 @@ class Asked:
         self.ended = False
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """What a client gets: JSON.
 
     Attributes:
@@ -89,6 +105,102 @@ class HttpAnswer:
     hang_up: bool = False
 
 
+class Started:
+    """A request that is being answered.
+
+    What can be done at once is done at once, without a task: a turn of the event loop costs as much
+    as all else that happens here. Whatever has to wait gets a task.
+    """
+
+    __slots__ = ("_asked", "_done", "_expectations", "_inference", "_stop")
+
+    def __init__(
+        self, inference: "Inference", asked: Asked, body: bytes, done: Callable[[HttpAnswer], None]
+    ) -> None:
+        """Begin.
+
+        Args:
+            inference: Whose request it is.
+            asked: The request.
+            body: Its body.
+            done: Gets the answer, unless `cancel` comes before; never before this returns.
+        """
+        self._inference = inference
+        self._asked = asked
+        self._done = done
+        self._expectations: Mapping[str, codec.Expectation] = {}
+        self._stop: Callable[[], object]
+        if len(body) > CONVERTED_AT_ONCE_BYTES:
+            self._in_task(inference.answer(asked, body))
+            return
+        try:
+            request = inference.decode(body, asked)
+            self._expectations = request.expectations
+            begun = inference.backend.begin(request.call, self._ended)
+        except CallError as error:
+            self._finish_soon(inference.fail(asked, error))
+        except Exception:  # a bug of ours
+            log.exception("inference failed")
+            self._finish_soon(inference.fail(asked, InternalError()))
+        else:
+            if begun is None:
+                self._in_task(inference.answer_decoded(asked, request))
+            else:
+                self._stop = begun
+
+    def cancel(self) -> None:
+        """Stop: nobody waits for the answer any more."""
+        self._done = _ignore
+        self._stop()
+
+    def _ended(self, outcome: Reply | CallError) -> None:
+        """Make the answer of an outcome; a bug in that must not reach the worker's channel."""
+        inference, asked = self._inference, self._asked
+        self._stop = _nothing
+        try:
+            if isinstance(outcome, CallError):
+                answer = inference.fail(asked, outcome)
+            elif outcome.size > CONVERTED_AT_ONCE_BYTES:
+                self._in_task(inference.encoded_in_thread(asked, outcome, self._expectations))
+                return
+            else:
+                answer = inference.encoded(asked, outcome, self._expectations)
+            self._finish(answer)
+        except Exception:
+            log.exception("inference failed")
+            if not asked.ended:
+                self._finish(inference.fail(asked, InternalError()))
+
+    def _in_task(self, work: Coroutine[None, None, HttpAnswer]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._task_ended)
+        self._stop = task.cancel
+
+    def _task_ended(self, task: "asyncio.Task[HttpAnswer]") -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._finish(task.result())
+        else:
+            log.error("inference failed", exc_info=error)  # a bug of ours
+            self._finish(self._inference.fail(self._asked, InternalError()))
+
+    def _finish_soon(self, answer: HttpAnswer) -> None:
+        self._stop = asyncio.get_running_loop().call_soon(self._finish, answer).cancel
+
+    def _finish(self, answer: HttpAnswer) -> None:
+        self._done(answer)
+
+
+def _ignore(answer: HttpAnswer) -> None:
+    """Stand for somebody who waits no more."""
+
+
+def _nothing() -> None:
+    """Stand for what has ended by itself."""
+
+
 class Inference:
     """Answers requests for inference, and counts them.
 
@@ -96,6 +208,7 @@ class Inference:
         settings: May be replaced at any time.
         inputs: Keys that come first among a request's inputs, in this order.
         tally: What happened so far.
+        backend: Runs the calls.
     """
 
     def __init__(self, backend: Backend, settings: HttpSettings) -> None:
@@ -103,7 +216,7 @@ class Inference:
         self.settings = settings
         self.inputs: tuple[str, ...] = ()
         self.tally = RequestTally()
-        self._backend = backend
+        self.backend = backend
 
     def begin(self) -> Asked:
         """Count a request whose head has come; `answer`, `fail` or `drop` follows."""
@@ -114,13 +227,55 @@ class Inference:
     async def answer(self, asked: Asked, body: bytes) -> HttpAnswer:
         """Run the call that `body` asks for. The caller keeps the deadline."""
         try:
-            request = await self._decode(body, asked)
-            reply = await self._backend.once(request.call)
-            encoded = await self._encode(reply, asked.sid, request.expectations)
+            if len(body) <= CONVERTED_AT_ONCE_BYTES:
+                request = self.decode(body, asked)
+            else:
+                request = await _in_thread(self.decode, body, asked)
+        except CallError as error:
+            return self.fail(asked, error)
+        return await self.answer_decoded(asked, request)
+
+    async def answer_decoded(self, asked: Asked, request: codec.Request) -> HttpAnswer:
+        """Run a call."""
+        try:
+            reply = await self.backend.once(request.call)
+        except CallError as error:
+            return self.fail(asked, error)
+        if reply.size <= CONVERTED_AT_ONCE_BYTES:
+            return self.encoded(asked, reply, request.expectations)
+        return await self.encoded_in_thread(asked, reply, request.expectations)
+
+    def decode(self, body: bytes, asked: Asked) -> codec.Request:
+        """Read the call that a body asks for; raise `CallError`."""
+        return codec.decode_request(
+            body,
+            sid=asked.sid,
+            header_pass=self.settings.header_pass,
+            declared_inputs=self.inputs,
+            deadline_at=asked.deadline_at,
+        )
+
+    def encoded(
+        self, asked: Asked, reply: Reply, expectations: Mapping[str, codec.Expectation]
+    ) -> HttpAnswer:
+        """Answer with a reply."""
+        try:
+            body = codec.encode_reply(reply, asked.sid, expectations)
         except CallError as error:
             return self.fail(asked, error)
         self._end(asked, Code.OK)
-        return HttpAnswer(HTTPStatus.OK, encoded)
+        return HttpAnswer(HTTPStatus.OK, body)
+
+    async def encoded_in_thread(
+        self, asked: Asked, reply: Reply, expectations: Mapping[str, codec.Expectation]
+    ) -> HttpAnswer:
+        """Answer with a large reply."""
+        try:
+            body = await _in_thread(codec.encode_reply, reply, asked.sid, expectations)
+        except CallError as error:
+            return self.fail(asked, error)
+        self._end(asked, Code.OK)
+        return HttpAnswer(HTTPStatus.OK, body)
 
     def fail(self, asked: Asked, error: CallError) -> HttpAnswer:
         """Answer a request that failed."""
@@ -150,29 +305,9 @@ class Inference:
         asked.ended = True
         self.tally.end(code, time.monotonic() - asked.began_at)
 
-    async def _decode(self, body: bytes, asked: Asked) -> codec.Request:
-        decode = partial(
-            codec.decode_request,
-            body,
-            sid=asked.sid,
-            header_pass=self.settings.header_pass,
-            declared_inputs=self.inputs,
-            deadline_at=asked.deadline_at,
-        )
-        if len(body) <= CONVERTED_AT_ONCE_BYTES:
-            return decode()
-        return await asyncio.get_running_loop().run_in_executor(None, decode)
 
-    async def _encode(
-        self, reply: Reply, sid: str, expectations: Mapping[str, codec.Expectation]
-    ) -> bytes:
-        size = 0
-        for output in reply.outputs:
-            size += len(output.data)
-        if size <= CONVERTED_AT_ONCE_BYTES:
-            return codec.encode_reply(reply, sid, expectations)
-        encode = partial(codec.encode_reply, reply, sid, expectations)
-        return await asyncio.get_running_loop().run_in_executor(None, encode)
+async def _in_thread(function: Callable[..., T], *arguments: object) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
 
 
 def new_sid() -> str:

@@ -5,16 +5,13 @@ Measured with an echo, this halves what HTTP costs.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, Protocol, cast
 
-from aiges_loader.errors import InternalError
-from aiges_loader.frontend.inference import Asked, HttpAnswer, Inference
+from aiges_loader.frontend.inference import Asked, HttpAnswer, Inference, Started
 from aiges_loader.frontend.quick_head import QuickHead, read_head
 
 MAX_HEAD_BYTES: Final = 16 << 10
@@ -24,8 +21,6 @@ MAX_BEHIND_BYTES: Final = 64 << 10
 """What a client may send behind a request before it has the answer; then we stop reading."""
 
 _END: Final = b"\r\n\r\n"
-
-log = logging.getLogger(__name__)
 
 
 class Routes(Protocol):
@@ -81,7 +76,7 @@ class QuickConnection(asyncio.Protocol):
         "_missing",
         "_paused",
         "_routes",
-        "_task",
+        "_started",
         "_timer",
         "_transport",
         "_when_due",
@@ -114,7 +109,7 @@ class QuickConnection(asyncio.Protocol):
         self._asked: Asked | None = None  # the request that has begun
         self._body: list[bytes] = []
         self._missing = 0  # bytes of its body
-        self._task: asyncio.Task[HttpAnswer] | None = None
+        self._started: Started | None = None  # the answer that is being made
         self._paused = False  # the client reads too slowly
         self._timer: asyncio.TimerHandle | None = None
         self._due: float | None = None
@@ -132,7 +127,7 @@ class QuickConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, or keep it for later."""
-        if self._task is not None or self._paused:
+        if self._started is not None or self._paused:
             self._buffer += data
             if len(self._buffer) > MAX_BEHIND_BYTES and self._transport is not None:
                 self._transport.pause_reading()
@@ -146,8 +141,9 @@ class QuickConnection(asyncio.Protocol):
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        if self._started is not None:
+            self._started.cancel()
+            self._started = None
         if self._asked is not None:
             self._drop(self._asked)
         self._door.heard(self)
@@ -215,31 +211,22 @@ class QuickConnection(asyncio.Protocol):
             self._body = []
         self._missing = 0
         assert self._asked is not None
-        self._task = self._loop.create_task(self._routes.inference.answer(self._asked, data))
-        self._task.add_done_callback(self._answered)
+        self._started = Started(self._routes.inference, self._asked, data, self._answered)
 
-    def _answered(self, task: "asyncio.Task[HttpAnswer]") -> None:
-        if task.cancelled():
-            return
-        self._task = None
-        error = task.exception()
-        if error is None:
-            self._write(task.result())
-            return
-        log.error("inference failed", exc_info=error)  # a bug of ours
-        if self._asked is not None:
-            self._write(self._routes.inference.fail(self._asked, InternalError()))
+    def _answered(self, answer: HttpAnswer) -> None:
+        self._started = None
+        self._write(answer)
 
     def _late(self) -> None:
         """Answer for a call, or a body, that took too long."""
-        if self._asked is None or (self._task is not None and self._task.done()):
+        if self._asked is None or self._asked.ended:
             return
         answer = self._routes.inference.late(self._asked)
-        task, self._task = self._task, None
-        if task is None:  # in the middle of a body
-            answer = replace(answer, hang_up=True)
+        started, self._started = self._started, None
+        if started is None:  # in the middle of a body
+            answer = answer._replace(hang_up=True)
         else:
-            task.cancel()
+            started.cancel()
         self._write(answer)
 
     def _write(self, answer: HttpAnswer) -> None:

@@ -14,6 +14,11 @@ class Licences:
         self.limit = limit
         self.taken = 0
 
+    @property
+    def left(self) -> int:
+        """How many can be taken; not above 0 where the limit was lowered below what is taken."""
+        return self.limit - self.taken
+
     def take(self) -> None:
         """Take one; raise `NoLicenceError` if none is left. Whoever took it gives it back."""
         if self.taken >= self.limit:

@@ -8,7 +8,7 @@ from typing import Final
 from aiges_loader.calls import Call, Reply
 from aiges_loader.errors import NoWorkerError, NoWorkerYetError
 from aiges_loader.pool.batching import BatchPlan, BatchTally, CostLine, Group, Habits
-from aiges_loader.pool.pending import NotBatchedError
+from aiges_loader.pool.pending import NotBatchedError, into
 from aiges_loader.pool.worker import Worker
 
 MAX_HABITS: Final = 1024
@@ -152,7 +152,7 @@ class Batcher:
             if not answer.cancelled() and answer.exception() is None:
                 self._cost.learn(len(batch), time.monotonic() - began_at)
 
-        worker.begin_together([(waiter.call, waiter.answer) for waiter in batch], done)
+        worker.begin_together([(waiter.call, into(waiter.answer)) for waiter in batch], done)
 
 
 class _Waiter:

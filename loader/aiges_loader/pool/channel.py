@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from aiges_loader.calls import Call, Reply
+from aiges_loader.calls import Call
+from aiges_loader.pool.pending import Pending, Resolve
 
-Asked: TypeAlias = tuple[Call, asyncio.Future[Reply]]
-"""A call, and what gets its reply or its error."""
+Asked: TypeAlias = tuple[Call, Resolve]
+"""A call, and what gets its outcome."""
 
 
 class CallChannel(Protocol):
@@ -31,24 +32,24 @@ class CallChannel(Protocol):
     def ahead(self) -> int:
         """How many calls more than its concurrency the worker may be given, to begin them next."""
 
-    async def once(self, call: Call, on_done: Callable[[], None]) -> Reply:
-        """Run one call and return its reply.
+    def begin(self, call: Call, resolve: Resolve, on_done: Callable[[], None]) -> Pending:
+        """Have one call run.
 
         Args:
             call: With a sid that no other call here has.
-            on_done: Called exactly once, when the worker is done with the call: after this returns
-                or raises, or later if the caller was cancelled and the worker still works.
-
-        Raises:
-            CallError: As the worker or its wrapper failed.
-            NotBegunError: The worker died first.
+            resolve: Gets the outcome, never before this returns.
+            on_done: Called exactly once, when the worker is done with the call: after `resolve`, or
+                later if the call was abandoned and the worker still works.
         """
+
+    def abandon(self, pending: Pending) -> None:
+        """Take in that nobody waits for that call any more."""
 
     def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
         """Have a batch of calls run at once, where `batches`.
 
         Args:
-            batch: At least one; their futures end as `once` would.
+            batch: At least one.
             on_done: Called for each of them, when the worker is done with it.
         """
 

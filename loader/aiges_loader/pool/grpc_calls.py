@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 import grpc
 
-from aiges_loader.calls import Call, Reply
+from aiges_loader.calls import Call
 from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
 from aiges_loader.pool import messages
 from aiges_loader.pool.channel import Asked
-from aiges_loader.pool.pending import NotBegunError, Pending
+from aiges_loader.pool.pending import NotBegunError, Pending, Resolve
 from aiges_wire.codes import BEGUN_METADATA_KEY
 from aiges_wire.pb import aiges_inner_pb2 as pb, aiges_inner_pb2_grpc
 
@@ -57,19 +57,20 @@ class GrpcCalls:
         """Say whether answers of the worker can still come."""
         return self._tasks is not None
 
-    async def once(self, call: Call, on_done: Callable[[], None]) -> Reply:
-        """Run one call; see `CallChannel`."""
+    def begin(self, call: Call, resolve: Resolve, on_done: Callable[[], None]) -> Pending:
+        """Have one call run; see `CallChannel`."""
         if self._tasks is None:
             raise AssertionError("asked for a call though it does not listen")
-        pending = Pending(call.sid, self._loop.create_future(), self._loop.time(), on_done)
+        pending = Pending(call.sid, resolve, self._loop.time(), on_done)
         self._pending[call.sid] = pending
         self._tasks.create_task(self._send(call), name="worker-call")
-        try:
-            return await pending.answer
-        finally:
-            pending.abandoned = True  # also when answered: then nothing is pending any more
-            if pending.returned:
-                self._finish(call.sid)
+        return pending
+
+    def abandon(self, pending: Pending) -> None:
+        """Take in that nobody waits for that call any more."""
+        pending.abandoned = True
+        if pending.returned and self._pending.get(pending.sid) is pending:
+            self._finish(pending.sid)
 
     def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
         """Refuse: version 1 has no batches."""
@@ -133,7 +134,7 @@ class GrpcCalls:
         if not message.list:  # an answer without data is no answer
             self._fail(message.tag, WrapperFailedError("the wrapper answered without any output"))
             return
-        pending.succeed(messages.reply_of(message))
+        pending.end(messages.reply_of(message))
         self._finish(message.tag)
 
     async def _send(self, call: Call) -> None:
@@ -184,7 +185,7 @@ class GrpcCalls:
     def _fail(self, sid: str, error: CallError | NotBegunError) -> None:
         pending = self._pending.get(sid)
         if pending is not None:
-            pending.fail(error)
+            pending.end(error)
         self._finish(sid)
 
 

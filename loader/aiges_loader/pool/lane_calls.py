@@ -12,7 +12,7 @@ from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
 from aiges_loader.pool.channel import Asked
 from aiges_loader.pool.lane import Lane
 from aiges_loader.pool.messages import error_for
-from aiges_loader.pool.pending import NotBegunError, Pending
+from aiges_loader.pool.pending import NotBegunError, Pending, Resolve
 from aiges_wire import frames
 from aiges_wire.frames import Buffer, Header, Kind
 
@@ -23,6 +23,7 @@ AHEAD_US: Final = 1000
 """They wait there only if together they take no longer: elsewhere a place may become free."""
 
 _WEIGHT: Final = 0.05  # of the newest call in the average of what calls take
+_A_CROWD: Final = 2.0  # calls in all lanes
 _MOST_AT_ONCE: Final = 4.0  # a single call counts as at most so many times the average
 _NUMBERS: Final = 1 << 32
 
@@ -49,6 +50,8 @@ class LaneCalls:
         self._lanes: list[_Line] = []
         self._idle: list[_Line] = []  # the one used last is the last: its thread is still warm
         self._number = 0
+        self._running = 0  # calls in all lanes
+        self._crowd = 0.0  # the same, on the average of late, when another call comes
         self._average_us = 2.0 * AHEAD_US  # until we know better, calls are long
         self.last_answer_at = self._loop.time()
         self.broken: asyncio.Future[str] = self._loop.create_future()
@@ -63,30 +66,38 @@ class LaneCalls:
         """How many calls more than its concurrency the worker may be given, to begin them next."""
         return self._concurrency * self._ahead_per_lane()
 
-    async def once(self, call: Call, on_done: Callable[[], None]) -> Reply:
-        """Run one call; see `CallChannel`."""
-        pending = Pending(call.sid, self._loop.create_future(), self._loop.time(), on_done)
+    def begin(self, call: Call, resolve: Resolve, on_done: Callable[[], None]) -> Pending:
+        """Have one call run; see `CallChannel`."""
+        pending = Pending(call.sid, resolve, self._loop.time(), on_done)
         try:
             line = self._pick()
         except OSError as error:
-            self._lane_refused([pending], error)
-            return await pending.answer
+            self._loop.call_soon(self._lane_refused, [pending], error)
+            return pending
         buffers = self._frame(call)
-        if line.calls:  # the worker is busy: what it gets next is not urgent
+        # Under load others come in this very turn of the loop: together they cost the worker, and
+        # us, one waking up. The only call there is should not wait for a turn, though.
+        self._crowd += _WEIGHT * (self._running - self._crowd)
+        if line.calls or self._crowd > _A_CROWD:
             line.lane.send_soon(buffers)
         else:
             line.lane.send(buffers)
         line.calls.append((self._number, pending))
-        return await pending.answer
+        self._running += 1
+        return pending
+
+    def abandon(self, pending: Pending) -> None:
+        """Take in that nobody waits for that call any more."""
+        pending.abandoned = True
 
     def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
         """Have a batch of calls run at once; see `CallChannel`."""
         now = self._loop.time()
-        pendings = [Pending(call.sid, answer, now, on_done) for call, answer in batch]
+        pendings = [Pending(call.sid, resolve, now, on_done) for call, resolve in batch]
         try:
             line = self._pick()
         except OSError as error:
-            self._lane_refused(pendings, error)
+            self._loop.call_soon(self._lane_refused, pendings, error)
             return
         buffers: list[Buffer] = []
         more = len(batch) - 1
@@ -95,6 +106,7 @@ class LaneCalls:
             buffers += self._frame(call, more=more)
             more = 0
             line.calls.append((self._number, pending))
+        self._running += len(batch)
         line.lane.send(buffers)
 
     def open(self) -> None:
@@ -118,10 +130,11 @@ class LaneCalls:
             while line.calls:
                 _, pending = line.calls.popleft()
                 sids.append(pending.sid)
-                pending.fail(WorkerDiedError(reason) if begun > 0 else NotBegunError(reason))
+                pending.end(WorkerDiedError(reason) if begun > 0 else NotBegunError(reason))
                 pending.on_done()
                 begun -= 1
         self._idle.clear()
+        self._running = 0
         return tuple(sids)
 
     def close(self) -> None:
@@ -147,7 +160,7 @@ class LaneCalls:
         reason = f"no lane to it can be opened: {error.strerror}"
         self._break(reason)
         for pending in pendings:
-            pending.fail(NotBegunError(reason))
+            pending.end(NotBegunError(reason))
             pending.on_done()
 
     def _learn(self, spent_us: int) -> None:
@@ -191,6 +204,7 @@ class LaneCalls:
         else:
             raise frames.FrameError(f"a {header.kind.name} from a worker")
         line.calls.popleft()
+        self._running -= 1
         self.last_answer_at = now
         self._learn(header.number)
         if line.running > 1:  # the next one of a batch: it began with this one
@@ -201,10 +215,7 @@ class LaneCalls:
                 line.calls[0][1].began_at = now
             else:
                 self._idle.append(line)
-        if isinstance(outcome, Reply):
-            pending.succeed(outcome)
-        else:
-            pending.fail(outcome)
+        pending.end(outcome)
         pending.on_done()
 
     def _break(self, reason: str) -> None:

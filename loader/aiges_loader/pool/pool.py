@@ -2,18 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import NoLicenceError, NoWorkerError, NoWorkerYetError, WorkerDiedError
+from aiges_loader.errors import (
+    CallError,
+    NoLicenceError,
+    NoWorkerError,
+    NoWorkerYetError,
+    WorkerDiedError,
+)
 from aiges_loader.pool.admission import Licences, least_loaded
 from aiges_loader.pool.batcher import Batcher
 from aiges_loader.pool.batching import BatchPlan, BatchTally
 from aiges_loader.pool.history import History, Past
 from aiges_loader.pool.lifecycle import State
-from aiges_loader.pool.pending import NotBatchedError, NotBegunError
+from aiges_loader.pool.pending import NotBatchedError, NotBegunError, Outcome
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.turnstile import Turnstile
 from aiges_loader.pool.worker import Worker
@@ -103,6 +109,7 @@ class Pool:
         self._batching = False  # as far as the ready workers take batches
         self._renewals: asyncio.Queue[_Renewal] = asyncio.Queue()
         self._slots: asyncio.TaskGroup | None = None
+        self._helpers: asyncio.TaskGroup | None = None
         self._lives: dict[Worker, asyncio.Task[None]] = {}
         self._fixed_port: tuple[str, ...] = ()  # command whose workers all listen at one address
         self._stopping = False
@@ -147,6 +154,7 @@ class Pool:
     async def run(self) -> None:
         """Own every worker's task; return once all of them have."""
         async with asyncio.TaskGroup() as tasks:
+            self._helpers = tasks
             helpers = [
                 tasks.create_task(self._renew(), name="renewals"),
                 tasks.create_task(self._watch_wear(), name="wear"),
@@ -317,6 +325,32 @@ class Pool:
         finally:
             self._give_back_licence()
 
+    def begin(
+        self, call: Call, resolve: Callable[[Reply | CallError], None]
+    ) -> Callable[[], None] | None:
+        """Begin one call without a task, if it has to wait for no more than a place at a worker.
+
+        Args:
+            call: The call.
+            resolve: Gets the outcome, never before this returns; must not raise.
+
+        Returns:
+            What is to be called when nobody waits for the outcome any more. None if the call has to
+            wait for something else, or to be refused: that is for `once`.
+        """
+        if self._batching or self._for_licence or self._licences.left <= 0:
+            return None
+        worker = self._pick_next()
+        if worker is None and not any(worker.takes_calls for worker in self.workers):
+            return None
+        self._licences.take()
+        begun = _Begun(self, call, resolve)
+        if worker is not None:
+            begun.seat(worker)
+        else:
+            begun.line_up(self._for_worker)
+        return begun.abandon
+
     async def _take_licence(self) -> None:
         if not self._for_licence:
             try:
@@ -333,14 +367,19 @@ class Pool:
         except TimeoutError:
             raise NoLicenceError from None
 
+    def _go_on(self, work: Coroutine[None, None, None]) -> Callable[[], object]:
+        """Have a task of ours do `work`; return what ends it."""
+        assert self._helpers is not None
+        return self._helpers.create_task(work, name="second-try").cancel
+
     def _give_back_licence(self) -> None:
         if not self._for_licence.hand(None):  # handed on, it stays taken
             self._licences.give_back()
 
-    async def _run_somewhere(self, call: Call) -> Reply:
-        tries_left = 2 if self.plan.retry_on_crash else 1
+    async def _run_somewhere(self, call: Call, *, has_crashed: bool = False) -> Reply:
+        tries_left = 2 if self.plan.retry_on_crash and not has_crashed else 1
         together = self._batching
-        alone = False
+        alone = has_crashed
         while True:
             try:
                 if together:
@@ -441,6 +480,62 @@ class Pool:
         if not self.plan.keep_probing and workers and all(w.state is State.FAILED for w in workers):
             reasons = "; ".join(sorted({w.death.reason for w in workers if w.death}))
             self.fail(f"every worker has died too often; the last time: {reasons}")
+
+
+class _Begun:
+    """A call that was begun at once, from its licence to its outcome."""
+
+    __slots__ = ("_abandon", "_call", "_pool", "_resolve")
+
+    def __init__(
+        self, pool: Pool, call: Call, resolve: Callable[[Reply | CallError], None]
+    ) -> None:
+        self._pool = pool
+        self._call = call
+        self._resolve = resolve
+        self._abandon: Callable[[], object] = _nothing
+
+    def seat(self, worker: Worker) -> bool:
+        self._abandon = worker.begin(self._call, self._ended)
+        return True
+
+    def line_up(self, queue: Turnstile[Worker]) -> None:
+        self._abandon = queue.line_up(self.seat, self._refused).leave
+
+    def _refused(self, error: Exception) -> None:
+        assert isinstance(error, CallError)
+        self._ended(error)
+
+    def abandon(self) -> None:
+        self._abandon()
+        self._pool._give_back_licence()
+
+    def _ended(self, outcome: Outcome) -> None:
+        pool = self._pool
+        if isinstance(outcome, NotBegunError):
+            log.info("call goes to another worker sid=%s reason=%s", self._call.sid, outcome)
+            self._abandon = pool._go_on(self._again(has_crashed=False))
+        elif isinstance(outcome, WorkerDiedError) and pool.plan.retry_on_crash:
+            log.info("call is tried once more sid=%s reason=%s", self._call.sid, outcome)
+            self._abandon = pool._go_on(self._again(has_crashed=True))
+        else:
+            self._abandon = _nothing  # the circle with our caller is broken
+            pool._give_back_licence()
+            self._resolve(outcome)
+
+    async def _again(self, *, has_crashed: bool) -> None:
+        """Try elsewhere; cancelled by `abandon`, which gives the licence back."""
+        outcome: Reply | CallError
+        try:
+            outcome = await self._pool._run_somewhere(self._call, has_crashed=has_crashed)
+        except CallError as error:
+            outcome = error
+        self._pool._give_back_licence()
+        self._resolve(outcome)
+
+
+def _nothing() -> None:
+    """Stand for giving up what has ended by itself."""
 
 
 def _log_failed_start(worker: Worker) -> None:

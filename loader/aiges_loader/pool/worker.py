@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from aiges_loader import logs
@@ -15,6 +16,7 @@ from aiges_loader.pool.channel import Asked, CallChannel
 from aiges_loader.pool.client import WorkerCallError, WorkerClient
 from aiges_loader.pool.guarded import PlacementError
 from aiges_loader.pool.lifecycle import COMING, Event, State, advance
+from aiges_loader.pool.pending import Resolve, into
 from aiges_loader.pool.placement import Placement
 from aiges_loader.pool.process import Stream, WorkerProcess, resident_bytes
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
@@ -201,15 +203,33 @@ class Worker:
             CallError: As the worker or its wrapper failed.
             NotBegunError: The worker died before it began the call.
         """
-        if self._calls is None:
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        abandon = self.begin(call, into(answer))
+        try:
+            return await answer
+        finally:
+            abandon()
+
+    def begin(self, call: Call, resolve: Resolve) -> Callable[[], None]:
+        """Begin one call, for which a place was reserved, while `takes_calls`.
+
+        Args:
+            call: The call.
+            resolve: Gets the outcome, never before this returns.
+
+        Returns:
+            What is to be called when nobody waits for the outcome any more.
+        """
+        calls = self._calls
+        if calls is None:
             raise AssertionError("asked for a call though it takes none")
-        return await self._calls.once(call, self._call_done)
+        return partial(calls.abandon, calls.begin(call, resolve, self._call_done))
 
     def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
         """Run a batch, for which one place was reserved, while `batches`.
 
         Args:
-            batch: Calls; their futures end as `once` would.
+            batch: Calls, and what gets their outcomes.
             on_done: Called when the worker is done with all of them.
         """
         if self._calls is None:

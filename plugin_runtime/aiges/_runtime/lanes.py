@@ -189,6 +189,9 @@ class _Lane:
 
     def __init__(self, peer: socket.socket) -> None:
         self._socket = peer
+        self._buffer = b""  # what has come, from `_at` on
+        self._at = 0
+        self._expects_small = True
         self.writing = threading.Lock()
 
     def receive(self) -> list[_LaneCall]:
@@ -197,52 +200,68 @@ class _Lane:
         Raises:
             FrameError: What came is no call.
         """
-        head = self._read(frames.HEADER_BYTES)
-        if not head:
+        if not self._has(frames.HEADER_BYTES):
             return []
-        header = frames.read_header(head)
+        header = self._read_header()
         calls = [self._receive_one(header)]
         for missing in range(header.more, 0, -1):
-            head = self._read(frames.HEADER_BYTES)
-            if not head:
+            if not self._has(frames.HEADER_BYTES):
                 raise frames.FrameError(f"a batch was cut off {missing} calls before its end")
-            header = frames.read_header(head)
+            header = self._read_header()
             if header.more:
                 raise frames.FrameError("a batch within a batch")
             calls.append(self._receive_one(header))
         return calls
 
+    def _read_header(self) -> frames.Header:
+        header = frames.read_header(self._buffer, self._at)
+        self._at += frames.HEADER_BYTES
+        self._expects_small = header.meta_bytes + header.data_bytes <= SMALL_BYTES
+        return header
+
     def _receive_one(self, header: frames.Header) -> _LaneCall:
         if header.kind is not frames.Kind.CALL:
             raise frames.FrameError(f"expected a CALL, got {header.kind.name}")
-        size = header.meta_bytes + header.data_bytes
-        together = self._read(size if size <= SMALL_BYTES else header.meta_bytes)
-        meta = frames.read_call(header, together[: header.meta_bytes])
+        meta = frames.read_call(header, self._read(header.meta_bytes))
         inputs = []
-        offset = header.meta_bytes
         for key, length, kind, status, desc in meta.items:
-            if size <= SMALL_BYTES:
-                data = together[offset : offset + length]
-                offset += length
-            else:
-                data = self._read(length)
-            inputs.append(Input(key, data, kind, status, dict(desc)))
+            inputs.append(Input(key, self._read(length), kind, status, dict(desc)))
         return _LaneCall(self, header, meta, inputs)
 
+    def _has(self, size: int) -> bool:
+        """Wait until `size` bytes are in the buffer; False if the peer hung up before the first.
+
+        What comes with them is taken as well, because each system call gives the interpreter's lock
+        away; but not after a large call: the data of the next would have to be moved.
+        """
+        while (missing := size - (len(self._buffer) - self._at)) > 0:
+            more = self._socket.recv(SMALL_BYTES if self._expects_small else missing)
+            if not more:
+                if missing == size:
+                    return False
+                raise frames.FrameError(f"a frame was cut off {missing} bytes before its end")
+            self._buffer = self._buffer[self._at :] + more if self._at < len(self._buffer) else more
+            self._at = 0
+        return True
+
     def _read(self, size: int) -> bytes:
-        """Read exactly `size` bytes; b"" if the peer hung up before the first of them."""
-        data = self._socket.recv(size, socket.MSG_WAITALL) if size else b""
-        if len(data) == size or not data:
-            return data
-        pieces = [data]
-        missing = size - len(data)
-        while missing:  # a signal came in between
+        """Read exactly `size` bytes: from the buffer, or if they are many, in place."""
+        if size <= SMALL_BYTES:
+            if size and not self._has(size):
+                raise frames.FrameError(f"a frame was cut off {size} bytes before its end")
+            self._at += size
+            return self._buffer[self._at - size : self._at]
+        pieces, self._buffer, self._at = [self._buffer[self._at :]], b"", 0
+        missing = size - len(pieces[0])
+        while missing > 0:  # once, unless a signal comes in between
             data = self._socket.recv(missing, socket.MSG_WAITALL)
             if not data:
                 raise frames.FrameError(f"a frame was cut off {missing} bytes before its end")
             pieces.append(data)
             missing -= len(data)
-        return b"".join(pieces)
+        if missing < 0:
+            self._buffer, pieces[0] = pieces[0][size:], pieces[0][:size]
+        return pieces[1] if len(pieces) == 2 and not pieces[0] else b"".join(pieces)  # noqa: PLR2004
 
     def send(self, buffers: list[Buffer]) -> None:
         """Write all of `buffers`; the caller holds `writing`."""
