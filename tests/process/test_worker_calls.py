@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -89,11 +90,18 @@ class Wrapper(WrapperBase):
 """
 
 
-@pytest.fixture(scope="module")
-def modes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerHost]:
+BOTH_VERSIONS = pytest.mark.parametrize("version", [1, 2])
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def modes(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WorkerHost]:
     folder = tmp_path_factory.mktemp("modes")
     (folder / "wrapper.py").write_text(MODES, encoding="utf-8")
-    with WorkerHost(folder, env=environment(AIGES_WORKER_CONCURRENCY="4")).connect() as host:
+    env = environment(request.param, AIGES_WORKER_CONCURRENCY="4")
+    with WorkerHost(folder, env=env).connect() as host:
+        assert host.version == request.param
         assert host.init(a="1") == 0
         yield host
 
@@ -130,7 +138,8 @@ def test_what_wrappers_really_return_is_an_answer(
     assert (answer.ret, answer.tag) == (0, do)
     item = answer.list[0]
     assert {name: getattr(item, name) for name in expected} == expected
-    if do == "callback":  # the None that followed is an error nobody waits for any more
+    # The None that followed a callback is an error nobody waits for; a lane has no place for it.
+    if do == "callback" and modes.version == 1:
         assert error_of(modes.results.get(timeout=20))[0] == 30003
 
 
@@ -236,9 +245,10 @@ class Wrapper(WrapperBase):
 """
 
 
-def test_answers_by_callback_from_another_threads_event_loop(tmp_path: Path) -> None:
+@BOTH_VERSIONS
+def test_answers_by_callback_from_another_threads_event_loop(version: int, tmp_path: Path) -> None:
     (tmp_path / "wrapper.py").write_text(ASYNC)
-    with WorkerHost(tmp_path).connect() as host:
+    with WorkerHost(tmp_path, env=environment(version)).connect() as host:
         assert host.init() == 0
         answer = host.once(b"later", how="answer")
         assert (answer.ret, answer.list[0].data) == (0, b"later")
@@ -249,7 +259,8 @@ def test_answers_by_callback_from_another_threads_event_loop(tmp_path: Path) -> 
         assert "callback returned a str" in error_of(host.once(how="garbage"))[1]
         assert "callback: ValueError" in error_of(host.once(how="released"))[1]
         assert error_of(host.once(how="callback and refuse")) == (5, "code 5")
-        assert error_of(host.results.get(timeout=20)) == (-1, "code -1")
+        if version == 1:
+            assert error_of(host.results.get(timeout=20)) == (-1, "code -1")
 
 
 CONCURRENT = """
@@ -272,6 +283,23 @@ class Wrapper(WrapperBase):
             response.list[0].setData(b"alone")
         return response
 """
+
+
+@pytest.mark.parametrize(("lanes", "result"), [(3, b"together"), (1, b"alone")])
+def test_so_many_calls_run_at_once_as_there_are_lanes(
+    lanes: int, result: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "wrapper.py").write_text(CONCURRENT)
+    limit = "10" if result == b"together" else "0.3"
+    env = environment(2, AIGES_WORKER_CONCURRENCY="3")
+    with WorkerHost(tmp_path, env=env).connect() as host, ExitStack() as closing:
+        assert host.init() == 0
+        opened = [closing.enter_context(host.lane()) for _ in range(lanes)]
+        used = [opened[number % lanes] for number in range(3)]
+        for number, lane in enumerate(used):
+            lane.send(b"", str(number), limit=limit)
+        answers = [lane.answer(str(number)) for number, lane in enumerate(used)]
+        assert {answer.list[0].data for answer in answers} == {result}
 
 
 @pytest.mark.parametrize(("concurrency", "result"), [("3", b"together"), ("2", b"alone")])

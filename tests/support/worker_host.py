@@ -16,12 +16,15 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from aiges_wire.handshake import Handshake, decode
 from aiges_wire.pb import (
+    aiges_control_pb2 as control_pb,
+    aiges_control_pb2_grpc,
     aiges_inner_pb2 as pb,
     aiges_inner_pb2_grpc,
     grpc_controller_pb2 as controller_pb,
     grpc_controller_pb2_grpc,
     grpc_stdio_pb2_grpc,
 )
+from support.lane_client import LaneClient
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = os.pathsep.join(str(ROOT / tree) for tree in ("plugin_runtime", "proto"))
@@ -29,14 +32,23 @@ LIMIT_S = 20.0
 COOKIE = {"BASIC_PLUGIN": "hello"}
 
 
-def environment(**extra: str) -> dict[str, str]:
-    """Return an environment in which a worker of this checkout starts, and nothing else of ours."""
+def environment(version: int = 1, **extra: str) -> dict[str, str]:
+    """Return an environment in which a worker of this checkout starts, and nothing else of ours.
+
+    Args:
+        version: The newest of the protocol that the host offers.
+        extra: Variables.
+    """
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("PLUGIN_", "AIGES_"))}
-    return {**kept, "PYTHONPATH": SOURCES, **COOKIE, "PLUGIN_PROTOCOL_VERSIONS": "1", **extra}
+    versions = ",".join(str(number) for number in range(1, version + 1))
+    return {**kept, "PYTHONPATH": SOURCES, **COOKIE, "PLUGIN_PROTOCOL_VERSIONS": versions, **extra}
 
 
 class WorkerHost:
-    """One worker process and a connection to it."""
+    """One worker process and a connection to it, by the version that it chose.
+
+    With version 2, `once` goes over a lane.
+    """
 
     def __init__(
         self,
@@ -59,6 +71,7 @@ class WorkerHost:
         self.handshake: Handshake | None = None
         self.results: queue.Queue[pb.Response] = queue.Queue()
         self.channel: grpc.Channel | None = None
+        self._lane: LaneClient | None = None
 
     def announced(self) -> Handshake:
         """Read the handshake line, once; return it."""
@@ -71,9 +84,25 @@ class WorkerHost:
         limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         self.channel = grpc.insecure_channel(self.handshake.target(), options=limits)
         self.wrapper = aiges_inner_pb2_grpc.WrapperServiceStub(self.channel)
-        self._results = self.wrapper.communicate(_silence())
-        threading.Thread(target=self._read_results, daemon=True).start()
+        self.control = aiges_control_pb2_grpc.WorkerControlStub(self.channel)
+        if self.version == 1:
+            self._results = self.wrapper.communicate(_silence())
+            threading.Thread(target=self._read_results, daemon=True).start()
         return self
+
+    @property
+    def version(self) -> int:
+        """The version of the application protocol."""
+        return self.announced().app_version
+
+    def describe(self, service: str = "svcName") -> control_pb.Description:
+        """Ask for what version 2 tells of itself."""
+        request = control_pb.DescribeRequest(service=service)
+        return self.control.Describe(request, timeout=LIMIT_S)
+
+    def lane(self) -> LaneClient:
+        """Open another lane; the caller closes it."""
+        return LaneClient(self.describe().data_address)
 
     def _read_results(self) -> None:
         try:
@@ -91,12 +120,18 @@ class WorkerHost:
         return int(self.wrapper.wrapperInit(pb.InitRequest(config=config), timeout=LIMIT_S).ret)
 
     def schema(self, service: str = "svcName") -> Any:
+        if self.version > 1:
+            return json.loads(self.describe(service).schema)
         return json.loads(
             self.wrapper.wrapperSchema(pb.SvcId(serviceId=service), timeout=LIMIT_S).data
         )
 
     def once(self, data: bytes = b"hello", tag: str = "t1", **params: str) -> pb.Response:
-        """Send one call and return its answer from `communicate`."""
+        """Send one call and return its answer."""
+        if self.version > 1:
+            if self._lane is None:
+                self._lane = self.lane()
+            return self._lane.once(data, tag, **params)
         self.send(data, tag, **params)
         return self.results.get(timeout=LIMIT_S)
 
@@ -129,6 +164,8 @@ class WorkerHost:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._lane is not None:
+            self._lane.close()
         if self.channel is not None:
             self.channel.close()
         self.process.kill()
