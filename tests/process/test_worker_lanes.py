@@ -89,17 +89,20 @@ def test_it_shows_life_and_how_many_calls_it_has(host: WorkerHost) -> None:
     def running() -> int:
         return int(host.control.Heartbeat(control_pb.HeartbeatRequest(), timeout=5).running_calls)
 
+    def wait_for(count: int) -> None:
+        until = time.monotonic() + LIMIT_S
+        while running() != count:
+            assert time.monotonic() < until
+
     assert running() == 0
     with host.lane() as lane, host.lane() as batch:
         lane.send(b"", "a", do="wait")
         batch.send(b"", "b", more=1, do="wait")
         batch.send(b"", "c")
-        until = time.monotonic() + LIMIT_S
-        while running() != 3:
-            assert time.monotonic() < until
+        wait_for(3)
         assert host.once(b"", "d", do="go on").ret == 0
         assert [lane.answer("a").ret, batch.answer("b").ret, batch.answer("c").ret] == [0, 0, 0]
-    assert running() == 0
+    wait_for(0)
 
 
 def test_resources_are_loaded_and_unloaded(host: WorkerHost) -> None:
