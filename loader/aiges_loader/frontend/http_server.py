@@ -17,7 +17,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
-from aiges_loader.frontend.quick_http import QuickConnection, Routes
+from aiges_loader.frontend.quick_http import LINGERING_S, QuickConnection, Routes
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +27,6 @@ MAX_FIELD_BYTES: Final = 64 << 10
 """Longest request line and longest header field; longer ones get a plain 400."""
 
 MAX_HEADERS: Final = 1000
-
-LINGERING_S: Final = 2.0
-"""How long we read on after refusing a body: hanging up at once could take the answer with it."""
 
 LAST_ANSWERS_S: Final = 1.0
 """How long answers that are ready may take to leave."""

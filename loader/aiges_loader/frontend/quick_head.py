@@ -11,7 +11,8 @@ _HEAD: Final = re.compile(
     rb"(?:[A-Za-z0-9!#$%&'*+\-.^_`|~]+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
 )
 _SPECIAL: Final = re.compile(
-    rb"\r\n(transfer-encoding|content-encoding|content-length|connection|expect|upgrade|trailer|te)"
+    rb"\r\n(transfer-encoding|content-encoding|content-length|connection|expect|upgrade|trailer|te"
+    rb"|host)"
     rb":[ \t]*([^\r]*?)[ \t]*(?=\r)"
 )
 _DIGITS: Final = re.compile(rb"[0-9]{1,15}")
@@ -31,12 +32,14 @@ def read_head(head: bytes) -> QuickHead | None:
     if match is None:
         return None
     lowered = head.lower()
-    length = b""
+    length, hosts = b"", 0
     for name, value in _SPECIAL.findall(lowered):
         if name == b"content-length" and not length and _DIGITS.fullmatch(value):
             length = value
+        elif name == b"host":
+            hosts += 1
         elif name != b"connection" or value != b"keep-alive":
             return None
-    if not length or _EVENT_STREAM in lowered:
+    if not length or hosts != 1 or _EVENT_STREAM in lowered:
         return None
     return QuickHead(match[1], int(length))

@@ -20,6 +20,9 @@ MAX_HEAD_BYTES: Final = 16 << 10
 MAX_BEHIND_BYTES: Final = 64 << 10
 """What a client may send behind a request before it has the answer; then we stop reading."""
 
+LINGERING_S: Final = 2.0
+"""How long we read on after an answer that came before the end of its request."""
+
 _END: Final = b"\r\n\r\n"
 
 
@@ -72,6 +75,7 @@ class QuickConnection(asyncio.Protocol):
         "_head",
         "_head_text",
         "_idle_timeout_s",
+        "_lingers",
         "_loop",
         "_missing",
         "_paused",
@@ -111,6 +115,7 @@ class QuickConnection(asyncio.Protocol):
         self._missing = 0  # bytes of its body
         self._started: Started | None = None  # the answer that is being made
         self._paused = False  # the client reads too slowly
+        self._lingers = False  # it has its last answer, and is still sending
         self._timer: asyncio.TimerHandle | None = None
         self._due: float | None = None
         self._when_due = self.close
@@ -127,6 +132,8 @@ class QuickConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, or keep it for later."""
+        if self._lingers:
+            return
         if self._started is not None or self._paused:
             self._buffer += data
             if len(self._buffer) > MAX_BEHIND_BYTES and self._transport is not None:
@@ -224,10 +231,18 @@ class QuickConnection(asyncio.Protocol):
         answer = self._routes.inference.late(self._asked)
         started, self._started = self._started, None
         if started is None:  # in the middle of a body
-            answer = answer._replace(hang_up=True)
+            self._refuse_rest(answer)
         else:
             started.cancel()
-        self._write(answer)
+            self._write(answer)
+
+    def _refuse_rest(self, answer: HttpAnswer) -> None:
+        """Answer before the body is there, and read a while what still comes.
+
+        Closing at once could take the answer from a client that is still sending.
+        """
+        self._lingers = True
+        self._write(answer._replace(hang_up=True))
 
     def _write(self, answer: HttpAnswer) -> None:
         self._asked = None
@@ -247,6 +262,10 @@ class QuickConnection(asyncio.Protocol):
             transport.write(head + answer.body)
         else:
             transport.writelines([head, answer.body])
+        if self._lingers:
+            transport.write_eof()
+            self._set_due(LINGERING_S, self.close)
+            return
         if hang_up:
             transport.close()
             return
