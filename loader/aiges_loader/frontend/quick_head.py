@@ -7,14 +7,14 @@ import re
 from typing import Final, NamedTuple
 
 _HEAD: Final = re.compile(
-    rb"POST (/[!-$&->@-~]*) HTTP/1\.1\r\n"  # no % and no ?: such a path must be decoded first
+    rb"POST (/[!\"$&->@-~]*) HTTP/1\.1\r\n"  # no %, ? or #: such a path must be taken apart first
     rb"(?:[A-Za-z0-9!#$%&'*+\-.^_`|~]+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
 )
 _SPECIAL: Final = re.compile(
-    rb"\r\n(transfer-encoding|content-encoding|content-length|connection|expect|upgrade|trailer|te"
-    rb"|host)"
+    rb"\r\n(transfer-encoding|content-encoding|content-length|connection|expect|upgrade|trailer|te)"
     rb":[ \t]*([^\r]*?)[ \t]*(?=\r)"
 )
+_NAME: Final = re.compile(rb"\r\n([^:\r]+):")
 _DIGITS: Final = re.compile(rb"[0-9]{1,15}")
 _EVENT_STREAM: Final = b"text/event-stream"
 
@@ -32,14 +32,15 @@ def read_head(head: bytes) -> QuickHead | None:
     if match is None:
         return None
     lowered = head.lower()
-    length, hosts = b"", 0
+    names = _NAME.findall(lowered)
+    if b"host" not in names or len(set(names)) != len(names):
+        return None
+    length = b""
     for name, value in _SPECIAL.findall(lowered):
-        if name == b"content-length" and not length and _DIGITS.fullmatch(value):
+        if name == b"content-length" and _DIGITS.fullmatch(value):
             length = value
-        elif name == b"host":
-            hosts += 1
         elif name != b"connection" or value != b"keep-alive":
             return None
-    if not length or hosts != 1 or _EVENT_STREAM in lowered:
+    if not length or _EVENT_STREAM in lowered:
         return None
     return QuickHead(match[1], int(length))

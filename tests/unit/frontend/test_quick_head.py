@@ -49,30 +49,39 @@ VALUES = st.one_of(
 )
 
 
+TEXTS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=12)
+PATHS = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=8).map("/".__add__)
+HARMLESS = st.tuples(
+    st.sampled_from(["Content-Type", "accept", "User-Agent", "X-Request-Id", "AUTHORIZATION"]),
+    st.sampled_from([":", ": ", ":\t", ":  "]),
+    st.one_of(TEXTS, st.sampled_from(["application/json", "*/*", 'a, b; c="d"'])),
+)
+ODD = st.tuples(NAMES, st.sampled_from([":", ": ", " :"]), VALUES)
+
+
 @st.composite
 def heads(draw: st.DrawFn) -> bytes:
-    method = draw(st.sampled_from(["POST", "POST", "POST", "GET", "post", "PUT"]))
-    path = draw(
-        st.one_of(
-            st.sampled_from(["/v1/svcName", "/", "/a%20b", "/a?b=c", "*", "http://x/y", "/\xe4"]),
-            st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=8).map(
-                "/".__add__
-            ),
-        )
-    )
-    version = draw(st.sampled_from(["HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0"]))
-    fields = draw(
-        st.lists(st.tuples(NAMES, st.sampled_from([":", ": ", " :"]), VALUES), max_size=5)
-    )
-    if draw(st.booleans()):
-        fields.append(("Content-Length", ": ", draw(st.sampled_from(["12", "0", "7"]))))
-    end = draw(st.sampled_from(["\r\n", "\r\n", "\r\n", "\n"]))
-    if draw(st.integers(0, 4)):
-        fields.append(("Host", ": ", "x"))
-    lines = [
-        f"{method} {path} {version}",
-        *(name + between + value for name, between, value in fields),
-    ]
+    """Draw a head that is plain but for one or two things, if at all."""
+    method, version, end = "POST", "HTTP/1.1", "\r\n"
+    path = draw(st.one_of(st.just("/v1/svcName"), PATHS))
+    fields = [("Host", ": ", "x"), ("Content-Length", ": ", draw(st.sampled_from(["12", "0"])))]
+    fields += draw(st.lists(HARMLESS, max_size=3))
+    for _ in range(draw(st.integers(0, 2))):
+        match draw(st.integers(0, 6)):
+            case 0:
+                method = draw(st.sampled_from(["GET", "post", "PUT", "POST ", "HEAD"]))
+            case 1:
+                version = draw(st.sampled_from(["HTTP/1.0", "HTTP/2.0", "HTTP/1.1 ", "http/1.1"]))
+            case 2:
+                path = draw(st.sampled_from(["/a%20b", "/a?b=c", "*", "http://x/y", "/\xe4", ""]))
+            case 3:
+                end = "\n"
+            case 4:
+                del fields[draw(st.integers(0, 1))]
+            case _:
+                fields.append(draw(ODD))
+    fields = draw(st.permutations(fields))
+    lines = [f"{method} {path} {version}", *(name + colon + value for name, colon, value in fields)]
     return (end.join(lines) + end + end).encode("latin-1", "replace")
 
 
