@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
+FUZZ_STAMP := $(VENV)/.fuzz-installed
 PROTOS := $(wildcard proto/aiges_wire/pb/*.proto)
 
-.PHONY: help install proto fmt lint type layering check test drills drills-peers run bench clean
+.PHONY: help install proto fmt lint type layering check test drills drills-peers run bench fuzz clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -59,5 +60,13 @@ $(BENCH_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $(BENCH_STAMP)
 
+SECONDS ?= 60
+fuzz: $(FUZZ_STAMP)  ## feed bytes to whatever takes bytes from outside; SECONDS=60 for each target
+	$(BIN)/python tests/fuzz/fuzz.py $(SECONDS)
+
+$(FUZZ_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --group fuzz
+	@touch $(FUZZ_STAMP)
+
 clean:           ## remove what the targets above made
-	rm -rf $(VENV) .cache/bench .mypy_cache .pytest_cache .ruff_cache .hypothesis dist proto/aiges_wire/pb/*_pb2*
+	rm -rf $(VENV) .cache/bench .cache/fuzz .mypy_cache .pytest_cache .ruff_cache .hypothesis dist proto/aiges_wire/pb/*_pb2*

@@ -111,7 +111,7 @@ class Lanes:
         try:
             reply = self._host.run_once(call.tag, call.params, call.inputs)
             if reply is None:
-                call.answered.wait()  # a call keeps its lane until its callback came
+                call.wait()  # a call keeps its lane until its callback came
             else:
                 call.answer(reply)
         finally:
@@ -142,9 +142,10 @@ class _LaneCall:
 
     __slots__ = (
         "_began_ns",
+        "_is_answered",
         "_lane",
         "_number",
-        "answered",
+        "_waiting",
         "deadline_us",
         "inputs",
         "params",
@@ -161,7 +162,8 @@ class _LaneCall:
         self.tag = meta.tag
         self.params = meta.params
         self.inputs = inputs
-        self.answered = threading.Event()
+        self._is_answered = False
+        self._waiting: threading.Event | None = None  # made only for calls that need one
 
     def is_late(self) -> bool:
         """Say whether the call's deadline had passed before it began."""
@@ -170,14 +172,24 @@ class _LaneCall:
     def answer(self, reply: Reply) -> bool:
         """Send the reply if it is the first; say whether it was."""
         with self._lane.writing:
-            if self.answered.is_set():
+            if self._is_answered:
                 return False
             try:
                 self._lane.send(self.frame(reply))
             except OSError as error:  # the supervisor hung up; the lane's own thread ends by it
                 log.debug("answer not sent: %s", error)
-            self.answered.set()
+            self._is_answered = True
+            if self._waiting is not None:
+                self._waiting.set()
         return True
+
+    def wait(self) -> None:
+        """Wait until it is answered, by a callback."""
+        with self._lane.writing:
+            if self._is_answered:
+                return
+            self._waiting = threading.Event()
+        self._waiting.wait()
 
     def frame(self, reply: Reply) -> list[Buffer]:
         """Write the frame of its answer."""
