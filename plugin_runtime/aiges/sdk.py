@@ -46,6 +46,7 @@ from aiges.core.types import (
     Types,
 )
 from aiges.dto import DataListCls, Response, SessionCreateResponse
+from aiges.running import RunningCall, current_call
 from aiges.stream import SessionManager, StreamHandleThread, WorkerThread
 from aiges.utils.log import log
 
@@ -80,6 +81,7 @@ __all__ = [
     "Once",
     "ParamField",
     "PayloadField",
+    "RunningCall",
     "SessionManager",
     "Status",
     "StreamHandleThread",
@@ -88,6 +90,7 @@ __all__ = [
     "Types",
     "WorkerThread",
     "WrapperBase",
+    "current_call",
     "log",
     "type_map",
 ]

@@ -19,7 +19,7 @@ from support.worker_host import LIMIT_S, WorkerHost, environment
 WRAPPER = """
 import threading, time
 from aiges.dto import Response, ResponseData, callback
-from aiges.sdk import WrapperBase
+from aiges.sdk import WrapperBase, current_call
 
 GO_ON = threading.Event()
 
@@ -37,6 +37,12 @@ class Wrapper(WrapperBase):
             GO_ON.wait(20)
         if do == "go on":
             GO_ON.set()
+        if do == "until cancelled":
+            call = current_call()
+            ended = call.sid, call.remaining_s is None
+            while not call.is_cancelled:
+                time.sleep(0.01)
+            reqData.list[0].data = str(ended).encode()
         response = Response()
         item = ResponseData(key="result")
         item.setData(str(self.loaded) if do == "loaded" else reqData.list[0].data)
@@ -131,6 +137,35 @@ def test_it_shows_where_its_threads_are(host: WorkerHost) -> None:
             text = host.control.DumpStacks(control_pb.DumpRequest(), timeout=5).text
             assert time.monotonic() < until
         assert "Thread lane_1:" in text
+
+
+def test_user_code_can_see_that_nobody_waits(host: WorkerHost) -> None:
+    def cancel(*tags: str) -> None:
+        host.control.Cancel(control_pb.CancelRequest(tags=tags), timeout=5)
+
+    cancel("unknown", "second")
+    with host.lane() as lane:
+        lane.send(b"", "first", do="until cancelled")
+        lane.send(b"", "second", do="until cancelled")  # not run at all
+        lane.send(b"", "third", do="until cancelled")
+        cancel("first")
+        assert lane.answer("first").list[0].data == b"('first', True)"
+        second = lane.answer("second")
+        assert second.ret == 10102
+        assert b"nobody waited" in second.list[0].data
+        cancel("third")
+        assert lane.answer("third").ret == 0
+        soon = time.monotonic_ns() // 1000 + 100_000
+        lane.send(b"", "late", deadline_us=soon, do="until cancelled")
+        assert lane.answer("late").list[0].data == b"('late', False)"
+
+
+def test_what_is_cancelled_and_never_comes_is_forgotten(host: WorkerHost) -> None:
+    for number in range(30):
+        tags = [f"{number}-{at}" for at in range(100)]
+        host.control.Cancel(control_pb.CancelRequest(tags=tags), timeout=5)
+    assert host.once(b"x", "0-0").list[0].data == b"x"  # one of the oldest
+    assert host.once(b"x", "29-99").ret == 10102
 
 
 def test_it_leaves_when_told_and_runs_wrapper_fini(host: WorkerHost) -> None:

@@ -33,6 +33,9 @@ from aiges_wire.pb import (
 
 VERSION_WITH_LANES: Final = 2
 
+CANCEL_LIMIT_S: Final = 1.0
+"""How long a worker may take to hear that nobody waits for some calls."""
+
 log = logging.getLogger(__name__)
 
 _PLUGIN_HEALTH: Final = health_pb2.HealthCheckRequest(service="plugin")
@@ -99,6 +102,7 @@ class WorkerClient:
         self._on_output = on_output
         self._over_grpc: GrpcCalls | None = None
         self._over_lanes: LaneCalls | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "WorkerClient":
         """Begin to listen: version 1 opens `communicate` before anything else."""
@@ -116,8 +120,9 @@ class WorkerClient:
         if self._over_lanes is not None:
             self._over_lanes.fail_all("the connection was closed")
             self._over_lanes.close()
-        self._output.cancel()
-        await asyncio.wait([self._output])
+        for task in (self._output, *self._telling):
+            task.cancel()
+        await asyncio.wait([self._output, *self._telling])
         await self._channel.close()
         with suppress(asyncio.CancelledError):
             self._output.result()  # a bug of ours would show here
@@ -184,7 +189,10 @@ class WorkerClient:
             raise WorkerCallError(f"its frames are version {found.frames}, not {frames.VERSION}")
         self.data_address = f"unix:{found.data_address}"
         self.calls = self._over_lanes = LaneCalls(
-            found.data_address, self._concurrency, batches=found.batches
+            found.data_address,
+            self._concurrency,
+            batches=found.batches,
+            on_abandoned=self._tell_abandoned,
         )
         try:
             self._over_lanes.open()
@@ -213,6 +221,19 @@ class WorkerClient:
             log.debug("shutdown answered code=%s", error.code().name)
             return error.code() is not grpc.StatusCode.UNIMPLEMENTED
         return True
+
+    def _tell_abandoned(self, sids: list[str]) -> None:
+        """Tell the worker for which calls nobody waits any more."""
+        task = asyncio.create_task(self._cancel(sids), name="worker-cancel")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _cancel(self, sids: list[str]) -> None:
+        try:
+            request = control_pb.CancelRequest(tags=sids)
+            await self._control.Cancel(request, timeout=CANCEL_LIMIT_S)
+        except grpc.aio.AioRpcError as error:  # it is busy, gone, or knows no such thing
+            log.debug("cancel was not heard code=%s calls=%d", error.code().name, len(sids))
 
     async def _read_output(self) -> None:
         stub = grpc_stdio_pb2_grpc.GRPCStdioStub(self._channel)

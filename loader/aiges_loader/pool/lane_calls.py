@@ -35,15 +35,25 @@ class LaneCalls:
     that has begun.
     """
 
-    def __init__(self, path: str, concurrency: int, *, batches: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        concurrency: int,
+        *,
+        batches: bool = False,
+        on_abandoned: Callable[[list[str]], None] = lambda _: None,
+    ) -> None:
         """Make it without lanes; they are opened when they are needed.
 
         Args:
             path: Where the worker listens.
             concurrency: How many lanes it takes.
             batches: Its wrapper takes several calls at once.
+            on_abandoned: Gets the names of calls that the worker has though nobody waits for them.
         """
         self.batches = batches
+        self._on_abandoned = on_abandoned
+        self._abandoned: list[str] = []
         self._loop = asyncio.get_running_loop()
         self._path = path
         self._concurrency = concurrency
@@ -88,7 +98,16 @@ class LaneCalls:
 
     def abandon(self, pending: Pending) -> None:
         """Take in that nobody waits for that call any more."""
+        if pending.abandoned:  # it has ended
+            return
         pending.abandoned = True
+        if not self._abandoned:  # all that leave in this turn of the loop go in one message
+            self._loop.call_soon(self._tell_abandoned)
+        self._abandoned.append(pending.sid)
+
+    def _tell_abandoned(self) -> None:
+        sids, self._abandoned = self._abandoned, []
+        self._on_abandoned(sids)
 
     def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
         """Have a batch of calls run at once; see `CallChannel`."""

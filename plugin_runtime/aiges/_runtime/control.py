@@ -52,6 +52,12 @@ class ControlService(aiges_control_pb2_grpc.WorkerControlServicer):
         self._stop(request.grace_seconds)
         return pb.StopReply()
 
+    async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.CancelReply:
+        """Take in that nobody waits for some calls any more."""
+        for tag in request.tags:
+            self._lanes.cancel(tag)
+        return pb.CancelReply()
+
     async def LoadResource(self, request: pb.Resource, context: Context) -> pb.Outcome:
         """Run wrapperLoadRes: one node, complete, with the resource's description."""
         node = Input(request.key, request.data, DataType.OTHER, DataEnd, dict(request.desc))

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from aiges import running
 from aiges._runtime.calling import WrapperHost
 from aiges._runtime.replies import Answer, Buffer, Failure, Input, Reply
 from aiges_wire import frames
@@ -24,6 +25,10 @@ from aiges_wire.codes import Code
 SMALL_BYTES: Final = 64 << 10
 """Meta and data up to this size are read together; longer data is read item by item, in place."""
 
+MAX_CANCELLED: Final = 1024
+"""Calls of which we remember that they were cancelled before we got them."""
+
+NOBODY_WAITS: Final = "nobody waited for it any more before it began"
 TOO_LATE: Final = "its deadline passed before it began"
 
 _PEER: Final = struct.Struct("3i")  # pid, uid, gid
@@ -58,6 +63,7 @@ class Lanes:
         self._batched: dict[_Lane, int] = {}  # calls in a batch that runs
         self._lanes: set[_Lane] = set()
         self._calls: dict[str, _LaneCall] = {}
+        self._cancelled: dict[str, None] = {}  # before we got them, the oldest first
 
     def start(self) -> None:
         """Begin to accept, in a thread."""
@@ -72,6 +78,16 @@ class Lanes:
         """Answer the call `tag`, from any thread; say whether it is one of ours, unanswered."""
         call = self._calls.get(tag)
         return call is not None and call.answer(reply)
+
+    def cancel(self, tag: str) -> None:
+        """Take in that nobody waits for `tag`, which may run, wait in its lane, or have ended."""
+        self._cancelled[tag] = None  # first: its lane may be about to begin it
+        call = self._calls.get(tag)
+        if call is not None:
+            call.cancel()
+            self._cancelled.pop(tag, None)
+        while len(self._cancelled) > MAX_CANCELLED:
+            self._cancelled.pop(next(iter(self._cancelled)), None)
 
     def _accept(self) -> None:
         while True:
@@ -108,6 +124,11 @@ class Lanes:
             call.answer(Failure(Code.TIMEOUT, TOO_LATE))
             return
         self._calls[call.tag] = call
+        if self._cancelled and call.tag in self._cancelled:
+            del self._cancelled[call.tag], self._calls[call.tag]
+            call.answer(Failure(Code.TIMEOUT, NOBODY_WAITS))
+            return
+        token = running._current.set(call)
         try:
             reply = self._host.run_once(call.tag, call.params, call.inputs)
             if reply is None:
@@ -115,6 +136,7 @@ class Lanes:
             else:
                 call.answer(reply)
         finally:
+            running._current.reset(token)
             del self._calls[call.tag]
 
     def _run_together(self, lane: "_Lane", calls: Sequence["_LaneCall"]) -> None:
@@ -138,10 +160,14 @@ class Lanes:
 
 
 class _LaneCall:
-    """One call, answered once: by what the wrapper returns, or by the first callback."""
+    """One call, answered once: by what the wrapper returns, or by the first callback.
+
+    To user code it is a `RunningCall`.
+    """
 
     __slots__ = (
         "_began_ns",
+        "_cancelled",
         "_is_answered",
         "_lane",
         "_number",
@@ -163,10 +189,32 @@ class _LaneCall:
         self.params = meta.params
         self.inputs = inputs
         self._is_answered = False
+        self._cancelled = False
         self._waiting: threading.Event | None = None  # made only for calls that need one
 
+    @property
+    def sid(self) -> str:
+        """See `RunningCall`."""
+        return self.tag
+
+    @property
+    def is_cancelled(self) -> bool:
+        """See `RunningCall`."""
+        return self._cancelled or self.is_late()
+
+    @property
+    def remaining_s(self) -> float | None:
+        """See `RunningCall`."""
+        if not self.deadline_us:
+            return None
+        return max(0.0, (self.deadline_us - time.monotonic_ns() // 1000) / 1_000_000)
+
+    def cancel(self) -> None:
+        """Take in that nobody waits any more."""
+        self._cancelled = True
+
     def is_late(self) -> bool:
-        """Say whether the call's deadline had passed before it began."""
+        """Say whether the call's deadline has passed."""
         return 0 < self.deadline_us < time.monotonic_ns() // 1000
 
     def answer(self, reply: Reply) -> bool:
