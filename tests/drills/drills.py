@@ -72,6 +72,8 @@ def service(*, under: str = "", **sections: dict[str, object]) -> Iterator[Servi
         with Service(
             folder, program=program, env={MARK: name}, pool=pool, **sections
         ).ready() as running:
+            for number in range(int(pool.get("workers", 1))):
+                running.wait_for(f"worker ready worker={number + 1}")
             yield running
 
 
@@ -190,9 +192,9 @@ def hang(do: str) -> Callable[[Scale], Result]:
             else:
                 pid = int(running.once().text())
                 running.once(do=do)
-            running.wait_for("worker hangs", after=before)
+            number = running.wait_for(r"worker hangs worker=(\d+)", after=before)[1]
             noticed = time.monotonic() - began
-            running.wait_for("worker ready", after=before)
+            running.wait_for(f"worker ready worker={number}", after=before)
             again = time.monotonic() - began
             answered = running.once().code == 0
             stacks = any("most recent call first" in line for line in running.log)
