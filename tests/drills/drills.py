@@ -152,27 +152,32 @@ def kill_workers(workers: int) -> Callable[[Scale], Result]:
 
     def drill(scale: Scale) -> Result:
         del scale
-        clients, slowest_answer, again = 4 * workers, 0.0, 0.0
+        clients, again, kills = 4 * workers, 0.0, []
         with (
             service(pool={"workers": workers}) as running,
-            Load(target_of(running), clients) as load,
+            Load(target_of(running), clients, do="sleep 0.01") as load,
         ):
             load.wait_for(50)
             for _ in range(3):
-                before, killed_at = len(running.log), time.monotonic()
-                os.kill(worker_pid(running), signal.SIGKILL)
+                before, pid = len(running.log), worker_pid(running)
+                kills.append(time.monotonic())
+                os.kill(pid, signal.SIGKILL)
                 running.wait_for("worker ready", after=before)
-                again = max(again, time.monotonic() - killed_at)
+                again = max(again, time.monotonic() - kills[-1])
                 load.wait_for(50)
         failed = load.failed
-        slowest_answer = max((outcome.took_s for outcome in failed), default=0.0)
+        # Of a call that was in the worker, the time from the kill on counts.
+        waited = [
+            outcome.ended - max([outcome.began, *(at for at in kills if at < outcome.ended)])
+            for outcome in failed
+        ]
         kept = (
             len(failed) <= 3 * 4
             and all(outcome.code == 10109 for outcome in failed)
-            and slowest_answer < 1.0
+            and max(waited, default=0.0) < 1.0
         )
         figures = f"{len(load.outcomes)} calls, {len(failed)} failed (10109), answered in at most "
-        figures += f"{1000 * slowest_answer:.0f} ms; ready again in {again:.2f} s"
+        figures += f"{1000 * max(waited, default=0.0):.0f} ms; ready again in {again:.2f} s"
         return Result(kept, figures)
 
     return drill

@@ -250,7 +250,7 @@ def kill_a_worker(workers: int) -> Callable[[Peer], Result]:
     def drill(who: Peer) -> Result:
         with (
             running(who, workers) as server,
-            Load(server.target, 4 * workers, limit_s=ANSWER_LIMIT_S) as load,
+            Load(server.target, 4 * workers, do="sleep 0.01", limit_s=ANSWER_LIMIT_S) as load,
         ):
             load.wait_for(50)
             pid = server.worker_pid()
@@ -294,7 +294,10 @@ def _verdict(
 
 def stop_a_worker(who: Peer) -> Result:
     """SIGSTOP of a worker under load: it is noticed and replaced."""
-    with running(who) as server, Load(server.target, 4, limit_s=ANSWER_LIMIT_S) as load:
+    with (
+        running(who) as server,
+        Load(server.target, 4, do="sleep 0.01", limit_s=ANSWER_LIMIT_S) as load,
+    ):
         load.wait_for(50)
         pid = server.worker_pid()
         before, stopped_at = len(load.outcomes), time.monotonic()
