@@ -133,10 +133,12 @@ class Load:
                     client = http.client.HTTPConnection(
                         "127.0.0.1", target.port, timeout=self.limit_s
                     )
+                answered = b""
                 try:
                     client.request("POST", target.path, body)
                     answer = client.getresponse()
-                    code = target.code_of(answer.status, answer.read())
+                    answered = answer.read()
+                    code = target.code_of(answer.status, answered)
                     closes = answer.will_close
                 except ConnectionRefusedError:
                     return  # the door is closed: nothing was accepted, so nothing is lost
@@ -146,7 +148,7 @@ class Load:
                 except (OSError, http.client.HTTPException):
                     code, closes = None if fresh or not self.may_hang_up else -1, True
                 if code != -1:
-                    self.outcomes.append(Outcome(began, time.monotonic(), code))
+                    self.outcomes.append(Outcome(began, time.monotonic(), code, answered))
                 if closes:
                     client.close()
                     client = None

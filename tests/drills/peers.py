@@ -138,13 +138,6 @@ class Running:
     def serves(self) -> bool:
         return self.call().code == 0
 
-    def worker_pid(self) -> int:
-        """Return the pid of a process that runs user code."""
-        outcome = self.call()
-        if outcome.code != 0:
-            raise AssertionError(f"no answer to tell its pid: {outcome}")
-        return pid_in(outcome.body)
-
     def processes(self) -> list[int]:
         return marked(self.mark)
 
@@ -153,6 +146,11 @@ def pid_in(body: bytes) -> int:
     """Return the pid that an answer brings."""
     read = json.loads(body)
     return int(read["pid"] if "pid" in read else read["payload"]["result"]["text"])
+
+
+def busy_pid(load: Load) -> int:
+    """Return the pid of the process that ran user code for the last call of a load."""
+    return pid_in(next(o.body for o in reversed(load.outcomes) if o.code == 0))
 
 
 @contextmanager
@@ -253,7 +251,7 @@ def kill_a_worker(workers: int) -> Callable[[Peer], Result]:
             Load(server.target, 4 * workers, do="sleep 0.01", limit_s=ANSWER_LIMIT_S) as load,
         ):
             load.wait_for(50)
-            pid = server.worker_pid()
+            pid = busy_pid(load)
             before, killed_at = len(load.outcomes), time.monotonic()
             os.kill(pid, signal.SIGKILL)
             back = until(
@@ -299,7 +297,7 @@ def stop_a_worker(who: Peer) -> Result:
         Load(server.target, 4, do="sleep 0.01", limit_s=ANSWER_LIMIT_S) as load,
     ):
         load.wait_for(50)
-        pid = server.worker_pid()
+        pid = busy_pid(load)
         before, stopped_at = len(load.outcomes), time.monotonic()
         os.kill(pid, signal.SIGSTOP)
         gone = until(
