@@ -91,24 +91,26 @@ def test_it_describes_itself(host: WorkerHost) -> None:
     assert Path(found.data_address).is_socket()
 
 
+def running_calls(host: WorkerHost) -> int:
+    return int(host.control.Heartbeat(control_pb.HeartbeatRequest(), timeout=5).running_calls)
+
+
+def wait_for_calls(host: WorkerHost, count: int) -> None:
+    until = time.monotonic() + LIMIT_S
+    while running_calls(host) != count:
+        assert time.monotonic() < until
+
+
 def test_it_shows_life_and_how_many_calls_it_has(host: WorkerHost) -> None:
-    def running() -> int:
-        return int(host.control.Heartbeat(control_pb.HeartbeatRequest(), timeout=5).running_calls)
-
-    def wait_for(count: int) -> None:
-        until = time.monotonic() + LIMIT_S
-        while running() != count:
-            assert time.monotonic() < until
-
-    assert running() == 0
+    assert running_calls(host) == 0
     with host.lane() as lane, host.lane() as batch:
         lane.send(b"", "a", do="wait")
         batch.send(b"", "b", more=1, do="wait")
         batch.send(b"", "c")
-        wait_for(3)
+        wait_for_calls(host, 3)
         assert host.once(b"", "d", do="go on").ret == 0
         assert [lane.answer("a").ret, batch.answer("b").ret, batch.answer("c").ret] == [0, 0, 0]
-    wait_for(0)
+    wait_for_calls(host, 0)
 
 
 def test_resources_are_loaded_and_unloaded(host: WorkerHost) -> None:
@@ -148,11 +150,13 @@ def test_user_code_can_see_that_nobody_waits(host: WorkerHost) -> None:
         lane.send(b"", "first", do="until cancelled")
         lane.send(b"", "second", do="until cancelled")  # not run at all
         lane.send(b"", "third", do="until cancelled")
+        wait_for_calls(host, 1)
         cancel("first")
         assert lane.answer("first").list[0].data == b"('first', True)"
         second = lane.answer("second")
         assert second.ret == 10102
         assert b"nobody waited" in second.list[0].data
+        wait_for_calls(host, 1)
         cancel("third")
         assert lane.answer("third").ret == 0
         soon = time.monotonic_ns() // 1000 + 100_000
