@@ -22,7 +22,7 @@ from aiges_loader.errors import (
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.wear import WearPolicy
-from aiges_loader.pool.worker import FINI_LIMIT_S
+from aiges_loader.pool.worker_life import FINI_LIMIT_S
 from aiges_loader.pool.worker_spec import Cause
 from benchmarks.server import free_port
 from support.fake_pools import FAKE, call, make, pid_of, ready, running
@@ -334,8 +334,8 @@ async def test_a_worker_that_will_not_leave_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """H55 H56."""
-    monkeypatch.setattr("aiges_loader.pool.worker.FINI_LIMIT_S", 0.1)
-    monkeypatch.setattr("aiges_loader.pool.worker.TERM_GRACE_S", 0.1)
+    monkeypatch.setattr("aiges_loader.pool.worker_life.FINI_LIMIT_S", 0.1)
+    monkeypatch.setattr("aiges_loader.pool.worker_life.TERM_GRACE_S", 0.1)
     async with running(make("ignores-shutdown", tmp_path)) as pool:
         await ready(pool)
         pid = pool.workers[0].pid
