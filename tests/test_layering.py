@@ -30,6 +30,7 @@ MAY_NOT_IMPORT = {
     "aiges_loader.pool.restart": (*IO, *OURS),
     "aiges_loader.pool.admission": IO,
     "aiges_loader.pool.batching": IO,
+    "aiges_loader.pool.start_hint": (*IO, *OURS),
     "aiges_loader.pool.worker_log": IO,
     "aiges_loader.frontend.codec": IO,
     "aiges_loader.frontend.example": IO,

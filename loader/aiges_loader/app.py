@@ -206,9 +206,9 @@ async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloa
     later = needs_start(old, new)
     for warning in (*new.warnings, *later):
         log.warning("%s", warning)
-    if not await parts.pool.reload(pool_plan(new, parts.folder)):
-        log.error("not reloaded: a worker does not start with the new configuration")
-        return Reloaded(done=False, problems=("a worker does not start with it; see the log",))
+    if problem := await parts.pool.reload(pool_plan(new, parts.folder)):
+        log.error("not reloaded: %s", problem)
+        return Reloaded(done=False, problems=(problem,))
     parts.api.settings = _http_settings(new)
     parts.server.limits = _http_limits(new)
     try:

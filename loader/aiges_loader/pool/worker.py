@@ -67,7 +67,8 @@ class Worker:
         self.on_change: Callable[[], None] = lambda: None
         self.on_room: Callable[[], None] = lambda: None
         self.on_restart: Callable[[Cause], None] = lambda _cause: None
-        self.is_taken: Callable[[str], bool] = lambda _address: False
+        self.on_death: Callable[[Death], None] = lambda _death: None
+        self.listener_at: Callable[[str], int] = lambda _address: 0
         self._spec = spec
         self._policy = policy
         self._keep_probing = keep_probing
@@ -93,9 +94,9 @@ class Worker:
         return self._life.address
 
     @property
-    def taken_address(self) -> str:
-        """Where the last process wanted to listen though another worker does, or ""."""
-        return self._life.taken_address
+    def address_taken_by(self) -> int:
+        """Number of the worker that listens where the last process wanted to; 0 for none."""
+        return self._life.address_taken_by
 
     @property
     def schema(self) -> str:
@@ -274,12 +275,16 @@ class Worker:
         death = await self._life.run()
         if death is not None:
             self.death = death
-            log.warning("worker died worker=%d reason=%s", self.number, death.reason)
+            self.on_death(death)
         self._move(Event.EXITED)
 
     def _new_life(self) -> WorkerLife:
         return WorkerLife(
-            self.number, self._spec, self._leave, on_event=self._move, is_taken=self.is_taken
+            self.number,
+            self._spec,
+            self._leave,
+            on_event=self._move,
+            listener_at=self.listener_at,
         )
 
     def _call_done(self) -> None:

@@ -15,6 +15,7 @@ from aiges_loader.pool.guarded import PlacementError
 from aiges_loader.pool.lifecycle import Event
 from aiges_loader.pool.process import Exit, Stream, WorkerProcess
 from aiges_loader.pool.socket_dir import remove_dead_socket
+from aiges_loader.pool.start_hint import WRONG_COMMAND, exit_hint
 from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.worker_link import LinkError, WorkerLink, new_link
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
@@ -78,7 +79,7 @@ class WorkerLife:
     Attributes:
         pid: Of the process, None while there is none.
         address: Where it listens, "" while that is unknown.
-        taken_address: Where it wanted to listen though another worker does, or "".
+        address_taken_by: Number of the worker that listens where it wanted to; 0 for none.
         schema: What the wrapper says of itself, "" before it was asked.
         calls: What carries its calls, None while it may be given none.
         ready_since: In monotonic seconds; None if it never was ready.
@@ -91,7 +92,7 @@ class WorkerLife:
         leave: Leave,
         *,
         on_event: Callable[[Event], None],
-        is_taken: Callable[[str], bool],
+        listener_at: Callable[[str], int],
     ) -> None:
         """Make one that has not begun.
 
@@ -100,11 +101,11 @@ class WorkerLife:
             spec: What to run.
             leave: When to end.
             on_event: Gets what happens between START and EXITED, each as it happens.
-            is_taken: Says whether another worker listens at an address.
+            listener_at: Returns the number of the worker that listens at an address, 0 for none.
         """
         self.pid: int | None = None
         self.address = ""
-        self.taken_address = ""
+        self.address_taken_by = 0
         self.schema = ""
         self.calls: CallChannel | None = None
         self.ready_since: float | None = None
@@ -112,7 +113,7 @@ class WorkerLife:
         self._spec = spec
         self._leave = leave
         self._on_event = on_event
-        self._is_taken = is_taken
+        self._listener_at = listener_at
         self._data_address = ""
         self._cause = Cause.START
         self._calls_at_end: tuple[str, ...] = ()
@@ -138,7 +139,9 @@ class WorkerLife:
         except _StopAskedError:
             self._tell_to_leave()
         except _ExitedError:
-            pass  # the exit itself says why
+            ended = process.exited.result()
+            hint = exit_hint(ended.status, tuple(process.tail), has_shaken_hands=bool(self.address))
+            reason = hint and f"{ended}: {hint}"
         finally:  # crash, bad start, stop or cancellation: the process never outlives this line
             left = await process.end(grace_s=TERM_GRACE_S if self._was_told else 0.0)
             self.pid = None
@@ -171,7 +174,8 @@ class WorkerLife:
                 shaken = await self._race(process, self._shake_hands(process, link))
         except TimeoutError:
             raise WorkerStartError(
-                f"no handshake line within {spec.start_timeout_s:g} s (startTimeout)"
+                f"no handshake line within {spec.start_timeout_s:g} s (startTimeout);"
+                f" {WRONG_COMMAND}"
             ) from None
         self._on_event(Event.SHOOK_HANDS)
         splitters = {stream: (LineSplitter(), LogReader()) for stream in Stream}
@@ -205,13 +209,14 @@ class WorkerLife:
             await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
             if process.exited.done():
                 raise _ExitedError
-            raise WorkerStartError("closed its stdout without a handshake line")
+            raise WorkerStartError(f"closed its stdout without a handshake line; {WRONG_COMMAND}")
         try:
             shaken = handshake.decode(line, offered=self._spec.versions)
             self._take(shaken.target())
             await link.check(shaken)
         except handshake.HandshakeError as error:
-            raise WorkerStartError(f"no handshake: {error}") from None
+            hint = "" if b"|" in line else f"; {WRONG_COMMAND}"
+            raise WorkerStartError(f"no handshake: {error}{hint}") from None
         except LinkError as error:
             await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
             if process.exited.done():
@@ -220,8 +225,8 @@ class WorkerLife:
         return shaken
 
     def _take(self, address: str) -> None:
-        if self._is_taken(address):
-            self.taken_address = address
+        self.address_taken_by = self._listener_at(address)
+        if self.address_taken_by:
             raise WorkerStartError(
                 f"it listens at {address}, where another worker does; of workers with a"
                 " fixed port, like the upstream SDK's, one can run: [pool] workers = 1"
@@ -232,20 +237,24 @@ class WorkerLife:
         """Reach the worker, start its wrapper, ask what it is."""
         spec = self._spec
         limit_s: float | None
-        waiting_for, limit_s = "an answer to a health check", spec.start_timeout_s
+        waiting_for, limit_s, key = (
+            "an answer to a health check",
+            spec.start_timeout_s,
+            "startTimeout",
+        )
         try:
             async with asyncio.timeout(limit_s):
                 await self._race(process, client.connect())
-            waiting_for, limit_s = "wrapperInit", spec.init_timeout_s
+            waiting_for, limit_s, key = "wrapperInit", spec.init_timeout_s, "initTimeout"
             async with asyncio.timeout(limit_s):
                 await self._race(process, client.init(spec.wrapper_config))
-            waiting_for, limit_s = "its description", spec.start_timeout_s
+            waiting_for, limit_s, key = "its description", spec.start_timeout_s, "startTimeout"
             async with asyncio.timeout(limit_s):
                 self.schema = await self._race(process, client.describe(spec.service))
         except TimeoutError:
             trouble = await client.trouble(DEATH_NOTICE_S)
             raise WorkerStartError(
-                f"{waiting_for} took more than {limit_s:g} s{trouble and f' ({trouble})'}"
+                f"{waiting_for} took more than {limit_s:g} s ({key}){trouble and f': {trouble}'}"
             ) from None
         except WorkerCallError as error:
             # A connection breaks when the process dies: then its exit is the reason.
