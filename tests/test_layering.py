@@ -46,7 +46,6 @@ MAY_NOT_IMPORT = {
 """Module -> what it may not import. A rule covers the modules inside a package as well."""
 
 EXCEPTIONS = {
-    "aiges_loader.pool.worker_environ": ("subprocess",),  # waits for it; see reaping.py
     "aiges_wire.tls": ("os",),  # keys are loaded from memory, by file descriptor
     "aiges_wire.tls_bridge": ("asyncio", "os", "socket"),
 }
