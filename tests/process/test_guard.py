@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -390,6 +390,26 @@ async def test_a_nursery_that_cannot_be_started_is_tried_again(
     finally:
         keeping.cancel()
         await asyncio.wait([keeping])
+
+
+async def test_a_nursery_is_watched_also_where_descriptors_have_high_numbers(marker: str) -> None:
+    """As of one that is replaced while a thousand connections are open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    guarded.close()
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        null = os.open(os.devnull, os.O_RDONLY)
+        stack.callback(os.close, null)
+        while (copy := os.dup(null)) <= 1024:  # what select() can watch
+            stack.callback(os.close, copy)
+        stack.callback(os.close, copy)
+        async with running(TREES["bash"], marker) as process:
+            nursery_of(process).kill()
+            async with running(TREES["bash"], marker) as second:
+                assert nursery_of(second).is_running()
+        guarded.close()
+    assert nurseries() == []
 
 
 async def test_a_nursery_that_does_not_answer_is_replaced(

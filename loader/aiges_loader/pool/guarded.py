@@ -114,7 +114,9 @@ class RunningNursery:
 
     def has_ended(self, limit_s: float) -> bool:
         """Say whether it has ended, or does so within `limit_s` seconds."""
-        return bool(select.select([self._pidfd], [], [], limit_s)[0])
+        poll = select.poll()  # select() watches none above 1023
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(1000 * limit_s))
 
     def close(self) -> int | None:
         """End it, and wait until it has ended.
