@@ -30,6 +30,7 @@ MAY_NOT_IMPORT = {
     "aiges_loader.pool.restart": (*IO, *OURS),
     "aiges_loader.pool.admission": IO,
     "aiges_loader.pool.batching": IO,
+    "aiges_loader.pool.start_hint": (*IO, *OURS),
     "aiges_loader.pool.worker_log": IO,
     "aiges_loader.frontend.codec": IO,
     "aiges_loader.frontend.example": IO,
@@ -45,7 +46,6 @@ MAY_NOT_IMPORT = {
 """Module -> what it may not import. A rule covers the modules inside a package as well."""
 
 EXCEPTIONS = {
-    "aiges_loader.pool.worker_environ": ("subprocess",),  # waits for it; see reaping.py
     "aiges_wire.tls": ("os",),  # keys are loaded from memory, by file descriptor
     "aiges_wire.tls_bridge": ("asyncio", "os", "socket"),
 }

@@ -65,8 +65,8 @@ def drain(address: AdminAddress, *, as_json: bool) -> None:
 def reload(address: AdminAddress, *, as_json: bool) -> None:
     """Have a running service read its configuration again, and wait until it lives by it.
 
-    New workers are ready before old ones go; no call is lost. With a configuration that is not
-    good, everything stays as it was.
+    New workers are ready before old ones go, where both can run at once; no call is lost. If the
+    new configuration is not good, the service goes on with the one that it has.
     """
     value = ask(address, "POST", "/reload", patient=True)
     _print_done(value, "reloaded", as_json=as_json)
@@ -81,7 +81,8 @@ def reload(address: AdminAddress, *, as_json: bool) -> None:
 def restart(address: AdminAddress, *, number: int, as_json: bool) -> None:
     """Replace worker NUMBER of a running service by a fresh process, and wait for that.
 
-    The new one is ready before the old one goes, which finishes its calls.
+    The new one is ready before the old one goes, where both can run at once. The old one finishes
+    its calls.
     """
     value = ask(address, "POST", f"/workers/{number}/restart", patient=True)
     _print_done(value, f"worker {number} restarted", as_json=as_json)

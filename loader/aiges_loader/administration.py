@@ -67,8 +67,8 @@ class Administration:
         """Live by the configuration as it now is; raise `LeavingError`."""
         return await self._unless_leaving(self._reloads.ask())
 
-    async def restart_worker(self, number: int) -> bool:
-        """Replace a worker; raise `UnknownWorkerError` or `LeavingError`."""
+    async def restart_worker(self, number: int) -> str:
+        """Replace a worker, or say why not; raise `UnknownWorkerError` or `LeavingError`."""
         if number not in {w.number for w in self._pool.workers if not w.is_leaving}:
             raise UnknownWorkerError
         restart = asyncio.ensure_future(self._pool.restart(number))

@@ -72,7 +72,7 @@ async def serve(
         )
     )
     with socket_dir() as folder:
-        pool = Pool(pool_plan(config, folder))
+        pool = Pool(await pool_plan(config, folder))
         api = HttpApi(pool, _http_settings(config))
         server = HttpServer(listener, api.handle, _http_limits(config), quick=api)
         actions = Administration(pool, api, stop=stop, reloads=reloads)
@@ -206,9 +206,9 @@ async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloa
     later = needs_start(old, new)
     for warning in (*new.warnings, *later):
         log.warning("%s", warning)
-    if not await parts.pool.reload(pool_plan(new, parts.folder)):
-        log.error("not reloaded: a worker does not start with the new configuration")
-        return Reloaded(done=False, problems=("a worker does not start with it; see the log",))
+    if problem := await parts.pool.reload(await pool_plan(new, parts.folder)):
+        log.error("not reloaded: %s", problem)
+        return Reloaded(done=False, problems=(problem,))
     parts.api.settings = _http_settings(new)
     parts.server.limits = _http_limits(new)
     try:
@@ -234,14 +234,14 @@ def _status(pool: Pool) -> str:
     return f"{pool.ready_workers} of {pool.plan.size} workers ready"
 
 
-def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
+async def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
     """Say what the pool is to be; its workers' sockets go to `folder`."""
     settings = config.pool
     share = settings.placement
     command = config.aiges.python_plugin_cmd
     spec = WorkerSpec(
         command=("bash", "-c", command),
-        environ=worker_environ(command, {**os.environ, **share.environ}),
+        environ=await worker_environ(command, {**os.environ, **share.environ}),
         socket_dir=folder,
         service=config.service.name,
         wrapper_config=config.wrapper,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ import pytest
 import uvloop
 
 from aiges_loader.pool import guarded
+from aiges_loader.pool.placement import Placement
 from aiges_loader.pool.process import Exit, Stream, WorkerProcess
 from support.trees import MARKER, TREES, gone_within, kill_marked, marked
 from support.waiting import LIMIT_S, dies_within, open_fds, until
@@ -73,6 +75,10 @@ def nursery_of(process: WorkerProcess) -> psutil.Process:
 
 def nurseries() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if guarded.is_nursery(child.pid)]
+
+
+def highest_fd(process: psutil.Process) -> int:
+    return max(int(path.name) for path in Path(f"/proc/{process.pid}/fd").iterdir())
 
 
 # How an end is told:
@@ -330,6 +336,45 @@ async def test_a_killed_nursery_is_noticed_reaped_and_replaced_though_no_worker_
         await asyncio.wait([keeping])
 
 
+async def test_a_guard_that_ends_before_it_answers_is_not_taken_for_the_nursery(
+    marker: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(TREES["bash"], marker) as process:
+        nursery = nursery_of(process)
+        limits = resource.prlimit(nursery.pid, resource.RLIMIT_NOFILE)
+        # It may take in the three descriptors of an order; its guard may open no pipe beside them.
+        tight = highest_fd(nursery) + 1 + 3
+        resource.prlimit(nursery.pid, resource.RLIMIT_NOFILE, (tight, limits[1]))
+        with pytest.raises(guarded.GuardEndedError, match="its guard ended before"):
+            spawn(["true"])
+        assert caplog.text.count("its guard ended before it was started; another one is tried") == 1
+        resource.prlimit(nursery.pid, resource.RLIMIT_NOFILE, limits)
+        async with running(TREES["bash"], marker) as second:
+            assert nursery_of(second) == nursery
+        assert not process.exited.done()
+    assert "nursery ended" not in caplog.text
+
+
+async def test_a_nursery_that_is_killed_before_it_makes_a_guard_is_replaced(
+    marker: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(TREES["bash"], marker) as process:
+        nursery = nursery_of(process)
+        nursery.suspend()
+        before = open_fds()
+        asking = asyncio.create_task(asyncio.to_thread(guarded.start, ["true"], {}, Placement()))
+        # A channel and two pipes: the other ends have gone with the order.
+        await until(lambda: open_fds() == before + 3, "the order to be sent")
+        nursery.kill()
+        child = await asking
+        second = WorkerProcess(child, lambda _stream, _line: None)
+        assert await second.exited == Exit(0)
+        assert await second.end(grace_s=0.0) == Exit(0)
+        assert not process.exited.done()
+    assert f"nursery ended pid={nursery.pid} status=-9" in caplog.text
+    assert "its guard ended" not in caplog.text
+
+
 async def test_a_nursery_that_cannot_be_started_is_tried_again(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +390,26 @@ async def test_a_nursery_that_cannot_be_started_is_tried_again(
     finally:
         keeping.cancel()
         await asyncio.wait([keeping])
+
+
+async def test_a_nursery_is_watched_also_where_descriptors_have_high_numbers(marker: str) -> None:
+    """As of one that is replaced while a thousand connections are open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    guarded.close()
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        null = os.open(os.devnull, os.O_RDONLY)
+        stack.callback(os.close, null)
+        while (copy := os.dup(null)) <= 1024:  # what select() can watch
+            stack.callback(os.close, copy)
+        stack.callback(os.close, copy)
+        async with running(TREES["bash"], marker) as process:
+            nursery_of(process).kill()
+            async with running(TREES["bash"], marker) as second:
+                assert nursery_of(second).is_running()
+        guarded.close()
+    assert nurseries() == []
 
 
 async def test_a_nursery_that_does_not_answer_is_replaced(

@@ -124,7 +124,7 @@ async def test_an_address_where_nobody_is_is_named(line: bytes, tmp_path: Path) 
     """H25."""
     line = line.replace(b"/s", b"/nonexistent/s")
     reason = await refusal(writes(line + b"\n"), tmp_path, start_timeout_s=1.0)
-    assert "an answer to a health check took more than 1 s (UNAVAILABLE: " in reason
+    assert "an answer to a health check took more than 1 s (startTimeout): UNAVAILABLE: " in reason
     assert ("No such file" if b"unix" in line else "Connection refused") in reason
 
 

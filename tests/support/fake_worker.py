@@ -2,7 +2,8 @@
 
 MODE is how it starts. How it treats a call is in the call's parameter `do`. Modes that begin with
 "lanes" speak version 2, the others version 1. "fixed PORT" always listens there, whoever else does;
-"fixed PORT FILE" starts well only while there is no FILE, and makes one.
+"fixed PORT FILE" starts well only while there is no FILE, and makes one. "port-in FILE" listens at
+the port that FILE names, if there is one.
 """
 
 import asyncio
@@ -222,6 +223,16 @@ class OneHealth(health.aio.HealthServicer):
         return await super().Check(request, context)
 
 
+def wanted_port() -> int:
+    """Return the port to listen at, 0 for any."""
+    match MODE.split():
+        case ["fixed", port, *_]:
+            return int(port)
+        case ["port-in", file] if Path(file).exists():
+            return int(Path(file).read_text())
+    return 0
+
+
 async def serve() -> None:
     loop = asyncio.get_running_loop()
     if MODE == "ignores-shutdown":
@@ -241,8 +252,7 @@ async def serve() -> None:
         path = f"{tempfile.mkdtemp(dir=os.environ['PLUGIN_UNIX_SOCKET_DIR'])}/data.sock"
         aiges_control_pb2_grpc.add_WorkerControlServicer_to_server(Control(path), server)
         lanes = await asyncio.start_unix_server(lane, path)
-    wanted = MODE.split()[1] if MODE.startswith("fixed") else 0
-    port = server.add_insecure_port(f"{'[::1]' if MODE == 'ipv6' else '127.0.0.1'}:{wanted}")
+    port = server.add_insecure_port(f"{'[::1]' if MODE == 'ipv6' else '127.0.0.1'}:{wanted_port()}")
     await server.start()
     host = {"ipv6": "[::1]", "localhost": "localhost"}.get(MODE, "127.0.0.1")
     line = f"1|{2 if HAS_LANES else 1}|tcp|{host}:{port}|grpc"

@@ -297,10 +297,13 @@ CHECKLISTS: Mapping[str, int] = {"H": 68, "P": 52}
 """What go-plugin asks of a host and of a plugin: so many numbers of each letter."""
 
 
-def checklist_tables() -> tuple[dict[str, list[str]], list[str]]:
+def checklist_tables(
+    name: str = "go-plugin.md", left_out_heading: str = "What does not apply:"
+) -> tuple[dict[str, list[str]], list[str]]:
     """Return which files the document names for each number, and the numbers left out."""
-    text = (ROOT / "docs" / "go-plugin.md").read_text("utf-8")
-    tested, _, left_out = text.partition("What does not apply:")
+    text = (ROOT / "docs" / name).read_text("utf-8")
+    tested, heading, left_out = text.partition(left_out_heading)
+    assert heading
     row = r"^\| ((?:[HP]\d+(?:, )?)+) \|.*\| ([^|]*) \|$"
     files: dict[str, list[str]] = {}
     for numbers, where in re.findall(row, tested, re.MULTILINE):
@@ -315,6 +318,10 @@ def test_every_rule_of_go_plugin_is_tested_or_does_not_apply() -> None:
     files, left_out = checklist_tables()
     every = [f"{letter}{n}" for letter, count in CHECKLISTS.items() for n in range(1, count + 1)]
     assert sorted([*files, *left_out]) == sorted(every)
+
+
+def test_both_languages_name_the_same_tests_for_the_rules_of_go_plugin() -> None:
+    assert checklist_tables("go-plugin.zh.md", "不适用的：") == checklist_tables()
 
 
 def test_the_tests_that_are_named_for_a_rule_name_it() -> None:

@@ -444,7 +444,7 @@ def test_sighup_brings_new_workers_without_losing_a_call(folder: Path) -> None:
     [
         ("[pool]\nworkers = 0\n", r"not reloaded: aiges.toml:\d+: \[pool\] workers: expected"),
         ("[oops\n", r"not reloaded: aiges.toml:\d+"),
-        ('[wrapper]\ninit_ret = "5"\n', "not reloaded: a worker does not start"),
+        ('[wrapper]\ninit_ret = "5"\n', "not reloaded: the successor of worker 1 .*ret: 30002"),
     ],
 )
 def test_a_bad_configuration_costs_a_running_service_nothing(
@@ -459,6 +459,9 @@ def test_a_bad_configuration_costs_a_running_service_nothing(
             (folder / "aiges.toml").write_text(good + change)
         service.process.send_signal(signal.SIGHUP)
         service.wait_for(said)
+        reason = said.removeprefix("not reloaded: ").removeprefix("the successor of worker 1 .*")
+        assert len([line for line in service.log if re.search(reason, line)]) == 1
+        assert "worker died" not in "\n".join(service.log)
         assert service.once(pid=1).text() == before
         assert service.ask("GET", "/readyz").status == 200
 
@@ -514,7 +517,9 @@ def test_a_start_that_fails_says_why_exits_1_and_leaves_nothing(
         while service.process.poll() is None:
             children.update(descendants(service.process.pid))
         assert service.wait() == 1
-        assert re.search(rf"ERROR .*{reason}", "\n".join(service.log))
+        told = [line for line in service.log if re.search(reason, line)]
+        assert len(told) == 1  # once is enough
+        assert re.search(rf"ERROR +the worker did not start: .*{reason}", told[0])
         assert all(dies_within(pid, 1.0) for pid in children)
         if source:
             assert any("No module named 'nothing_like_it'" in line for line in service.log)

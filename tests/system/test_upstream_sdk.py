@@ -203,9 +203,9 @@ def test_two_workers_on_its_one_port_are_refused_with_a_reason(tmp_path: Path) -
         service.wait_for(r"did not start: .* another worker does; .* workers = 1")
 
 
-def test_a_reload_under_load_loses_no_call(tmp_path: Path) -> None:
+def test_a_reload_and_a_restart_under_load_lose_no_call(tmp_path: Path) -> None:
     with serving(tmp_path, "modes") as service:
-        pid = service.ready().once(ctl="pid").text()
+        pids = [service.ready().once(ctl="pid").text()]
         with ThreadPoolExecutor(4) as clients:
             over = threading.Event()
 
@@ -216,13 +216,23 @@ def test_a_reload_under_load_loses_no_call(tmp_path: Path) -> None:
                 return codes
 
             calling = [clients.submit(call_on) for _ in range(4)]
-            service.process.send_signal(signal.SIGHUP)
-            service.wait_for("the old one goes first: both listen at")
-            service.wait_for("reloaded routes=")
-            over.set()
+            try:
+                service.process.send_signal(signal.SIGHUP)
+                service.wait_for("the old one goes first worker=1")
+                service.wait_for("reloaded routes=")
+                pids.append(service.once(ctl="pid").text())
+                restart = service.admin("POST", "/workers/1/restart")
+                assert restart.json == {"restarted": 1}
+                pids.append(service.once(ctl="pid").text())
+            finally:
+                over.set()
             codes = [code for client in calling for code in client.result(LIMIT_S)]
         assert set(codes) == {0}
-        assert service.once(ctl="pid").text() != pid
+        assert len(set(pids)) == 3
+        assert sum("the old one goes first" in line for line in service.log) == 1
+        (worker,) = service.admin("GET", "/status").json["workers"]
+        assert worker["last_exit"] is None
+        assert worker["restarts"] == 0
 
 
 def test_the_version_that_the_originals_readme_names_answers_a_call(tmp_path: Path) -> None:

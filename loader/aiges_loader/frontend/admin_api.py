@@ -58,11 +58,11 @@ class AdminActions(Protocol):
     async def reload(self) -> Reloaded:
         """Live by the configuration as it now is; raise `LeavingError`."""
 
-    async def restart_worker(self, number: int) -> bool:
+    async def restart_worker(self, number: int) -> str:
         """Replace a worker without losing a call.
 
         Returns:
-            False if its successor did not start; the old one stays.
+            Why it was not replaced, and what is there instead; "" if it was.
 
         Raises:
             UnknownWorkerError: There is none of that number.
@@ -151,20 +151,19 @@ class AdminApi:
         problems = {"problems": outcome.problems}
         if outcome.done:
             return _json(HTTPStatus.OK, {"reloaded": True, **problems})
-        text = "not reloaded, everything stays as it was"
+        text = "not reloaded, the configuration stays as it was"
         return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, text, problems)
 
     async def _restart(self, number: int) -> web.Response:
         try:
-            done = await self._actions.restart_worker(number)
+            problem = await self._actions.restart_worker(number)
         except UnknownWorkerError:
             return _problem(HTTPStatus.NOT_FOUND, f"there is no worker {number}")
         except LeavingError:
             return _leaving()
-        if done:
-            return _json(HTTPStatus.OK, {"restarted": number})
-        text = f"worker {number} stays: its successor did not start; the log says why"
-        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, text)
+        if problem:
+            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, problem)
+        return _json(HTTPStatus.OK, {"restarted": number})
 
 
 def _is_of_another_site(request: web.BaseRequest) -> bool:

@@ -25,6 +25,9 @@ ANSWER_LIMIT_S: Final = 5.0
 CLOSE_LIMIT_S: Final = 1.0
 """How long a nursery without workers may take to end: usually 1 ms."""
 
+END_NOTICE_S: Final = 0.1
+"""What dies closes its sockets a moment before its end is seen; so long we wait for that."""
+
 REPLACE_PAUSE_S: Final = 1.0
 """How long one that ended unasked is not replaced, unless a worker needs another before."""
 
@@ -33,6 +36,13 @@ log = logging.getLogger(__name__)
 
 class PlacementError(Exception):
     """The process cannot get what its placement says; the message names the key at fault."""
+
+
+class GuardEndedError(OSError):
+    """A guard has ended before it said whether it has started its worker: nothing of it is left."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "its guard ended before it was started")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,12 @@ class RunningNursery:
             loop.remove_reader(pidfd)
             os.close(pidfd)
 
+    def has_ended(self, limit_s: float) -> bool:
+        """Say whether it has ended, or does so within `limit_s` seconds."""
+        poll = select.poll()  # select() watches none above 1023
+        poll.register(self._pidfd, select.POLLIN)
+        return bool(poll.poll(1000 * limit_s))
+
     def close(self) -> int | None:
         """End it, and wait until it has ended.
 
@@ -109,8 +125,8 @@ class RunningNursery:
             Its exit status, negative for a signal; None if something else has reaped it.
         """
         self._control.close()
-        with os.fdopen(self._pidfd) as pidfile:
-            if not select.select([pidfile], [], [], CLOSE_LIMIT_S)[0]:
+        with os.fdopen(self._pidfd):
+            if not self.has_ended(CLOSE_LIMIT_S):
                 # Its guards go on without it until the kernel lets their workers go.
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             try:
@@ -180,7 +196,7 @@ def start(command: Sequence[str], environ: Mapping[str, str], placement: Placeme
         placement: What it gets of the machine.
 
     Raises:
-        OSError: It cannot be executed.
+        OSError: It cannot be executed; `GuardEndedError`: or nobody knows.
         PlacementError: It cannot be placed so.
     """
     variables = [f"{name}={value}" for name, value in environ.items()]
@@ -189,6 +205,12 @@ def start(command: Sequence[str], environ: Mapping[str, str], placement: Placeme
         raise OSError(errno.EINVAL, "NUL in the command or its environment")
     try:
         return _start(len(command), items)
+    except GuardEndedError as error:
+        assert _Current.nursery is not None
+        if _Current.nursery.has_ended(END_NOTICE_S):  # before it came to make a guard
+            _bury()
+        else:
+            log.error("%s; another one is tried", error.strerror)  # noqa: TRY400 - it says all
     except ConnectionError:
         _bury()  # its guards do not need it
     except TimeoutError:
@@ -216,7 +238,7 @@ def _start(count: int, items: Sequence[str]) -> GuardedChild:
         channel.settimeout(ANSWER_LIMIT_S)
         answer = channel.recv(guard.MESSAGE.size)
         if not answer:
-            raise ConnectionResetError(errno.ECONNRESET, "the guard ended before it started")
+            raise GuardEndedError
         kind, first, guard_pid = guard.MESSAGE.unpack(answer)
         if kind == guard.REFUSED:
             raise _refusal(first, step=guard_pid)

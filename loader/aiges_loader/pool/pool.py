@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from aiges_loader.calls import Call, Reply
@@ -68,7 +69,7 @@ class _Renewal:
     """A wish to have a worker replaced.
 
     Attributes:
-        done: Resolves with whether it was.
+        done: Resolves with why it was not, and what is there instead; "" if it was.
         otherwise: By which plan to start a worker if the old one is gone and the new one does not
             start; None: the new one goes on trying.
     """
@@ -76,7 +77,7 @@ class _Renewal:
     worker: Worker
     cause: Cause
     reason: str
-    done: asyncio.Future[bool]
+    done: asyncio.Future[str]
     otherwise: PoolPlan | None
 
 
@@ -112,6 +113,7 @@ class Pool:
         self._helpers: asyncio.TaskGroup | None = None
         self._lives: dict[Worker, asyncio.Task[None]] = {}
         self._fixed_port: tuple[str, ...] = ()  # command whose workers all listen at one address
+        self._successor: Worker | None = None  # whose first start `_renew` waits for
         self._stopping = False
         self._pump_planned = False
         self._were_ready = 0
@@ -171,7 +173,8 @@ class Pool:
         worker.on_change = self._changed
         worker.on_room = self._seat
         worker.on_restart = self.history.count
-        worker.is_taken = self._is_taken
+        worker.on_death = partial(self._report, worker)
+        worker.listener_at = self._listener_at
         return worker
 
     def _start(self, worker: Worker, *, after: Worker | None = None) -> None:
@@ -191,94 +194,113 @@ class Pool:
             del self._lives[worker]
         if not self._stopping:  # replaced, or one too many
             self.workers.remove(worker)
-            past = Past(served=worker.served, restarts=worker.restarts, death=worker.death)
+            # One that only found its predecessor at its address did nothing wrong.
+            death = None if worker.address_taken_by == worker.number else worker.death
+            past = Past(served=worker.served, restarts=worker.restarts, death=death)
             self.history.add(worker.number, past)
 
     # Replacing workers, one after the other, the new one first where that is possible:
 
-    async def restart(self, number: int) -> bool:
-        """Replace a healthy worker; return False if its successor did not start, or None is there.
+    async def restart(self, number: int) -> str:
+        """Replace a worker; no call is lost, and none waits if old and new can run side by side.
 
-        Calls that it has are finished, and no call has to wait for the new one.
+        Returns:
+            Why it was not replaced, and what is there instead; "" if it was.
         """
         worker = next((w for w in self.workers if w.number == number and not w.is_leaving), None)
-        return worker is not None and await self._ask_renewal(
-            worker, Cause.REQUEST, "restart asked for"
-        )
+        if worker is None:
+            return f"there is no worker {number}"
+        return await self._ask_renewal(worker, Cause.REQUEST, "restart asked for")
 
-    async def reload(self, plan: PoolPlan) -> bool:
+    async def reload(self, plan: PoolPlan) -> str:
         """Live by another plan: replace every worker, have more of them, or fewer.
 
         Returns:
-            False if the first new worker did not start: then all stays as it was, or is as before
-            again.
+            Why not, and what is there instead, if a new worker did not start; "" if all is done.
         """
         before, self.plan = self.plan, plan
         staying = [worker for worker in self.workers if not worker.is_leaving]
         for worker in staying[plan.size :]:
             worker.stop()
         for worker in staying[: plan.size]:
-            if not await self._ask_renewal(worker, Cause.RELOAD, "reload", otherwise=before):
+            problem = await self._ask_renewal(worker, Cause.RELOAD, "reload", otherwise=before)
+            if problem:
                 self.plan = before
-                return False
+                return problem
         for number in range(len(staying) + 1, plan.size + 1):
             self._start(self._add(number, plan))
         self._licences.limit = plan.licences
         self._batcher.plan = plan.batch
-        return True
+        return ""
 
     async def _ask_renewal(
         self, worker: Worker, cause: Cause, reason: str, *, otherwise: PoolPlan | None = None
-    ) -> bool:
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    ) -> str:
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         await self._renewals.put(_Renewal(worker, cause, reason, done, otherwise))
         return await done
 
     async def _renew(self) -> None:
         while True:
             renewal = await self._renewals.get()
-            done = await self._replace(renewal)
-            if done:
+            problem = await self._replace(renewal)
+            if not problem:
                 self.history.count(renewal.cause)
+            elif renewal.cause is not Cause.RELOAD and not self._stopping:
+                # Whoever reloads says it in one line with what becomes of the configuration.
+                log.error("not replaced: %s", problem)
             if not renewal.done.done():  # whoever asked may have gone
-                renewal.done.set_result(done)
+                renewal.done.set_result(problem)
 
-    async def _replace(self, renewal: _Renewal) -> bool:
+    async def _replace(self, renewal: _Renewal) -> str:
+        """Put a new worker in the place of an old one; return why not, "" if it is done."""
         old = renewal.worker
         if old.is_leaving or self._stopping:
-            return False
+            return f"worker {old.number} is leaving already"
         log.info("replacing worker=%d reason=%s", old.number, renewal.reason)
         if self._fixed_port == self.plan.spec.command:
             return await self._replace_afterwards(renewal)
         new = self._add(old.number, self.plan)
         self._start(new)
-        if await new.first_outcome:
+        reason = await self._start_of(new)
+        if not reason:
             old.stop()
-            return True
-        if self._stopping:
-            return False
+            return ""
         new.stop()
-        if new.taken_address and new.taken_address == old.address:
-            log.info("the old one goes first: both listen at %s", old.address)
+        if new.address_taken_by == old.number and not self._stopping:
+            log.info("the old one goes first worker=%d: both listen at one address", old.number)
             self._fixed_port = self.plan.spec.command
             return await self._replace_afterwards(renewal)
-        _log_failed_start(new)
-        return False
+        return f"the successor of worker {old.number} did not start, the old one stays: {reason}"
 
-    async def _replace_afterwards(self, renewal: _Renewal) -> bool:
+    async def _replace_afterwards(self, renewal: _Renewal) -> str:
         """Let the old worker finish and go, then start the new one; calls wait meanwhile."""
         old = renewal.worker
         new = self._add(old.number, self.plan)  # calls wait, because it is there and will come
         self._start(new, after=old)
         old.stop()
-        if await new.first_outcome:
-            return True
-        if not self._stopping:
-            _log_failed_start(new)
-            if renewal.otherwise is not None:
-                self._start(self._add(old.number, renewal.otherwise))
-                new.stop()
-        return False
+        reason = await self._start_of(new)
+        if not reason:
+            return ""
+        what_now = "it is tried again"
+        if renewal.otherwise is not None and not self._stopping:
+            self._start(self._add(old.number, renewal.otherwise))
+            new.stop()
+            what_now = "one as before is started"
+        return (
+            f"worker {old.number} had to go first, and its successor did not start,"
+            f" {what_now}: {reason}"
+        )
+
+    async def _start_of(self, new: Worker) -> str:
+        """Wait for a successor's first start; return why it failed, "" if it is ready."""
+        self._successor = new
+        try:
+            if await new.first_outcome:
+                return ""
+        finally:
+            self._successor = None
+        return new.death.reason if new.death else "it was stopped"
 
     def _add(self, number: int, plan: PoolPlan) -> Worker:
         worker = self._make(number, plan)
@@ -433,9 +455,23 @@ class Pool:
             return ""
         return ", ".join(sorted({worker.state.value for worker in self.workers}))
 
-    def _is_taken(self, address: str) -> bool:
-        """Say whether a worker listens at `address`: with SO_REUSEPORT a second one can."""
-        return any(worker.address == address for worker in self.workers)
+    def _listener_at(self, address: str) -> int:
+        """Return which worker listens at `address`, 0 for none: with SO_REUSEPORT two can."""
+        return next((worker.number for worker in self.workers if worker.address == address), 0)
+
+    def _report(self, worker: Worker, death: Death) -> None:
+        """Say that a worker has died; a reason that is told otherwise is not told twice."""
+        if worker is self._successor:
+            return  # `_replace` says what becomes of it
+        self._learn()
+        told = f"the worker did not start: {death.reason}"
+        if not (self.described.done() or death.by_signal or self._stopping):
+            # A first start fails for a reason that the next would meet again, unless somebody
+            # killed it; whoever started us should hear at once.
+            self.fail(told)
+            self.stop()
+        elif not self.failed.done() or self.failed.result() != told:
+            log.warning("worker died worker=%d reason=%s", worker.number, death.reason)
 
     def _changed(self) -> None:
         """A worker's state has changed. Several changes in a row are looked at once."""
@@ -445,10 +481,7 @@ class Pool:
 
     def _look(self) -> None:
         self._pump_planned = False
-        if not self.described.done():
-            ready = next((worker for worker in self.workers if worker.takes_calls), None)
-            if ready:
-                self.described.set_result(ready.schema)
+        self._learn()
         if self.ready_workers:
             self._batching = self.plan.batch.is_on and any(w.batches for w in self.workers)
         if self._were_ready != self.ready_workers:
@@ -458,6 +491,13 @@ class Pool:
         self._seat()
         if self._for_worker and (reason := self._hopeless()):
             self._for_worker.refuse_all(NoWorkerError(reason))
+
+    def _learn(self) -> None:
+        """Hand on what the first worker says of itself, once it is ready."""
+        if not self.described.done():
+            ready = next((worker for worker in self.workers if worker.takes_calls), None)
+            if ready:
+                self.described.set_result(ready.schema)
 
     def _seat(self) -> None:
         """Give the places that are free to those who wait."""
@@ -470,11 +510,10 @@ class Pool:
         if self._stopping or self.failed.done():
             return
         if not self.described.done():
-            # A first start fails for a reason that the next would meet again, unless somebody
-            # killed it; whoever started us should hear at once.
+            # Killed too often, each time before it was ready.
             for worker in workers:
-                if death := _final_death(worker):
-                    self.fail(f"the worker did not start: {death.reason}")
+                if worker.state is State.FAILED and worker.death:
+                    self.fail(f"the worker did not start: {worker.death.reason}")
                     self.stop()
                     return
         if not self.plan.keep_probing and workers and all(w.state is State.FAILED for w in workers):
@@ -536,17 +575,3 @@ class _Begun:
 
 def _nothing() -> None:
     """Stand for giving up what has ended by itself."""
-
-
-def _log_failed_start(worker: Worker) -> None:
-    why = worker.death.reason if worker.death else "it was stopped"
-    log.error("replacement did not start worker=%d reason=%s", worker.number, why)
-
-
-def _final_death(worker: Worker) -> Death | None:
-    """Return the death of a worker that never was ready, if trying again is in vain."""
-    if worker.state is State.FAILED:
-        return worker.death
-    if worker.state is State.BACKOFF and worker.death and not worker.death.by_signal:
-        return worker.death
-    return None
