@@ -115,6 +115,71 @@ class WrapperError(CallError):
         self.code = code
 
 
+class SessionStepError(CallError):
+    """A step of a session failed in the wrapper, which said so with a code of its own, or raised.
+
+    Attributes:
+        step: The service's number for the step: CREATE_FAILED, WRITE_FAILED, ...
+    """
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, step: Code, code: int, text: str) -> None:
+        super().__init__(text)
+        self.step = step
+        self.code = code
+
+
+class UnknownHandleError(CallError):
+    """There is no such session, and of late there was none, or it has expired."""
+
+    code = Code.UNKNOWN_HANDLE
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("service instance invalid")
+
+
+class EndedHandleError(CallError):
+    """The session has ended, or was dropped."""
+
+    code = Code.ENDED_HANDLE
+    status = HTTPStatus.GONE
+
+    def __init__(self, reason: str = "service instance inactive, already release") -> None:
+        super().__init__(reason)
+
+
+class HandleTakenError(CallError):
+    """A session of that name lives; begin another, or go on with this one."""
+
+    code = Code.NO_LICENCE
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, handle: str) -> None:
+        super().__init__(f"handle:{handle} is already stored")
+
+
+class SessionTimeoutError(CallError):
+    """A session is older than it may be."""
+
+    code = Code.SESSION_TIMEOUT
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+    def __init__(self) -> None:
+        super().__init__("session timeout")
+
+
+class BadFrameError(CallError):
+    """A message of a session is not the JSON that we expect."""
+
+    code = Code.BAD_FRAME
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self) -> None:
+        super().__init__("parse request json error")
+
+
 class InternalError(CallError):
     """A bug of ours; the log has it."""
 

@@ -1,6 +1,6 @@
 """What a wrapper is made of: `WrapperBase` and the fields that declare a request and a reply."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from aiges._runtime import local_run, response_check, schema, schema_legacy
@@ -235,6 +235,22 @@ class WrapperBase:
     def wrapperDestroy(self, handle: str) -> int:
         """Close a session; return 0."""
         return 0
+
+    @overridable
+    def wrapperStream(self, params: dict[str, str], inputs: Iterator[DataListCls]) -> Any:  # noqa: ANN401
+        """Serve one session as a generator, instead of the four methods above.
+
+        Args:
+            params: The session's parameters.
+            inputs: Gives the next inputs when it is asked, and ends when the client has sent its
+                last, or has gone; `current_call()` tells which.
+
+        Yields:
+            A Response for each result. The runtime sets the status of items that are left at
+            Once, and sends an empty last item behind the last result; an item with status DataEnd
+            ends the session earlier.
+        """
+        raise NotImplementedError("define wrapperStream(self, params, inputs)")
 
     @overridable
     def wrapperError(self, ret: int) -> str:

@@ -13,11 +13,23 @@ class Code(IntEnum):
     OK = 0
     BAD_REQUEST = 10000  # the body is not the JSON we expect
     BAD_PAYLOAD = 10001  # a payload's data cannot be decoded
+    BAD_OPERATION = 10003
+    UNKNOWN_HANDLE = 10008  # of a session that never was, or has expired
     NO_INPUT = 10009
+    ENDED_HANDLE = 10101  # of a session that has ended, or was dropped
     TIMEOUT = 10102
     BAD_OUTPUT = 10106  # the wrapper produced what the request does not expect
     WORKER_DIED = 10109
     NO_LICENCE = 10110  # all licences taken, or no worker to take the call: try elsewhere, or later
+
+    SESSION_TIMEOUT = 10114  # a WebSocket session is older than it may be
+    BAD_FRAME = 10163  # a WebSocket message is not the JSON we expect
+    BAD_MESSAGE = 10401  # the data of a gRPC call is no LoaderInput
+
+    CREATE_FAILED = 10905  # the step of a session that failed; the worker's own code stands beside
+    WRITE_FAILED = 10907
+    READ_FAILED = 10908
+    RESULT_FAILED = 10910
 
     INIT_FAILED = 30001  # the wrapper cannot be loaded, or raised while it was
     INIT_REFUSED = 30002  # wrapperInit returned something other than 0
@@ -55,3 +67,6 @@ BEGUN_METADATA_KEY: Final = "aiges-begun"
 On `communicate` it says: I tell when a call begins. On `wrapperOnceExec`: this one begins now. A
 call that a dying worker had not begun can be given to another.
 """
+
+ERROR_METADATA_KEY: Final = "aiges-error-bin"
+"""gRPC trailing metadata of our worker: the text, in UTF-8, beside a code that is not 0."""

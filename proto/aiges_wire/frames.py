@@ -21,6 +21,9 @@ MAX_ITEMS: Final = 4096
 MAX_TOGETHER: Final = 1024
 """Calls of one batch."""
 
+RESULT: Final = (1 << 32) - 1
+"""In the place of a number, on a session's connection: the result of no particular write."""
+
 MAX_BUFFERS: Final = 512
 """For one system call; the kernel takes 1024."""
 
@@ -44,6 +47,10 @@ class Kind(IntEnum):
     CALL = 1  # to the worker: [tag, params, items]; number: the deadline
     ANSWER = 2  # from the worker: [items]; number: microseconds in user code
     FAILURE = 3  # from the worker: [code, text]; number: the same
+    # On the connection of a session, where an ANSWER is one of its results and a FAILURE its end:
+    OPEN = 4  # to the worker, first: [tag, params, []]
+    WRITE = 5  # to the worker: [items], its next inputs
+    DONE = 6  # from the worker: []; OPEN, or WRITE number `call`, has returned; number: the same
 
 
 class Header(NamedTuple):
@@ -123,6 +130,21 @@ def failure(number: int, code: int, text: str, *, spent_us: int = 0, dumps: Dump
     return _head(Kind.FAILURE, number, dumps((code, text)), spent_us, ())
 
 
+def open_session(tag: str, params: Mapping[str, str], *, dumps: Dumps = dumps) -> bytes:
+    """Return a whole OPEN: it begins a session under the name by which its results are routed."""
+    return _head(Kind.OPEN, 0, dumps((tag, params, ())), 0, ())
+
+
+def write(number: int, items: Sequence[Item], *, dumps: Dumps = dumps) -> bytes:
+    """Return the head of a WRITE; the items' data follows it. Its DONE repeats the number."""
+    return _head(Kind.WRITE, number, dumps((items,)), 0, items)
+
+
+def done(number: int, *, spent_us: int = 0) -> bytes:
+    """Return a whole DONE; number 0 stands for the OPEN."""
+    return _head(Kind.DONE, number, b"[]", spent_us, ())
+
+
 def read_header(data: Buffer, offset: int = 0) -> Header:
     """Read the header at `offset`; raise `FrameError` if it is none that this version knows."""
     number, version, reserved, call_number, meta_bytes, more, extra, data_bytes = (
@@ -145,22 +167,26 @@ def read_header(data: Buffer, offset: int = 0) -> Header:
 
 
 def read_call(header: Header, meta: Buffer, *, loads: Loads = loads) -> CallMeta:
-    """Read the meta of a CALL; raise `FrameError` if it is none."""
+    """Read the meta of a CALL, or of an OPEN; raise `FrameError` if it is none."""
     match _json(meta, loads):
         case [str() as tag, dict() as params, list() as items]:
             _check_texts(params, "params")
             return CallMeta(tag, params, _items(items, header.data_bytes))
         case other:
-            raise FrameError(f"expected [tag, params, items] in a CALL, got {_quoted(other)}")
+            raise FrameError(
+                f"expected [tag, params, items] in a {header.kind.name}, got {_quoted(other)}"
+            )
 
 
 def read_answer(header: Header, meta: Buffer, *, loads: Loads = loads) -> list[Item]:
-    """Read the meta of an ANSWER; raise `FrameError` if it is none."""
+    """Read the meta of an ANSWER, or of a WRITE; raise `FrameError` if it is none."""
     match _json(meta, loads):
         case [list() as items]:
             return _items(items, header.data_bytes)
         case other:
-            raise FrameError(f"expected [items] in an ANSWER, got {_quoted(other)}")
+            raise FrameError(
+                f"expected [items] in a frame of kind {header.kind.name}, got {_quoted(other)}"
+            )
 
 
 def read_failure(header: Header, meta: Buffer, *, loads: Loads = loads) -> tuple[int, str]:

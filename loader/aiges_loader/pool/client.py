@@ -16,7 +16,9 @@ from aiges_loader.pool import messages
 from aiges_loader.pool.channel import CallChannel
 from aiges_loader.pool.grpc_calls import GrpcCalls
 from aiges_loader.pool.lane_calls import LaneCalls
+from aiges_loader.pool.lane_sessions import LaneSessions
 from aiges_loader.pool.process import Stream
+from aiges_loader.pool.session_channel import SessionChannel
 from aiges_wire import frames
 from aiges_wire.codes import Code
 from aiges_wire.handshake import Handshake
@@ -73,11 +75,13 @@ class WorkerClient:
 
     Attributes:
         calls: What carries its calls; from `describe` on.
-        data_address: Where it listens for calls, as a gRPC target; "" if not apart from the rest.
+        sessions: What carries its sessions; likewise.
+        data_addresses: Where it listens for both, as gRPC targets; none if not apart from the rest.
     """
 
     calls: CallChannel
-    data_address: str = ""
+    sessions: SessionChannel
+    data_addresses: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -102,6 +106,7 @@ class WorkerClient:
         self._on_output = on_output
         self._over_grpc: GrpcCalls | None = None
         self._over_lanes: LaneCalls | None = None
+        self._session_lanes: LaneSessions | None = None
         self._telling: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "WorkerClient":
@@ -111,7 +116,12 @@ class WorkerClient:
             self._over_grpc = GrpcCalls(self._channel)
             self._over_grpc.open()
             self.calls = self._over_grpc
+            self.sessions = self._over_grpc.sessions
         return self
+
+    def fail_all(self, reason: str) -> tuple[str, ...]:
+        """End every call and session: the worker is dead or as good as. Return their names."""
+        return (*self.calls.fail_all(reason), *self.sessions.fail_all(reason))
 
     async def __aexit__(self, *_: object) -> None:
         """Hang up; calls still running fail."""
@@ -120,6 +130,8 @@ class WorkerClient:
         if self._over_lanes is not None:
             self._over_lanes.fail_all("the connection was closed")
             self._over_lanes.close()
+        if self._session_lanes is not None:
+            self._session_lanes.fail_all("the connection was closed")
         for task in (self._output, *self._telling):
             task.cancel()
         await asyncio.wait([self._output, *self._telling])
@@ -187,12 +199,16 @@ class WorkerClient:
             raise WorkerCallError(f"Describe: {messages.brief(error)}") from None
         if found.frames != frames.VERSION:
             raise WorkerCallError(f"its frames are version {found.frames}, not {frames.VERSION}")
-        self.data_address = f"unix:{found.data_address}"
+        addresses = (found.data_address, found.session_address)
+        self.data_addresses = tuple(f"unix:{address}" for address in addresses if address)
         self.calls = self._over_lanes = LaneCalls(
             found.data_address,
             self._concurrency,
             batches=found.batches,
             on_abandoned=self._tell_abandoned,
+        )
+        self.sessions = self._session_lanes = LaneSessions(
+            found.session_address, self._over_lanes.hang_up
         )
         try:
             self._over_lanes.open()

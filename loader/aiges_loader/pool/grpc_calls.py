@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 
 import grpc
 
@@ -10,6 +10,7 @@ from aiges_loader.calls import Call
 from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
 from aiges_loader.pool import messages
 from aiges_loader.pool.channel import Asked
+from aiges_loader.pool.grpc_sessions import GrpcSessions
 from aiges_loader.pool.pending import NotBegunError, Pending, Resolve
 from aiges_wire.codes import BEGUN_METADATA_KEY
 from aiges_wire.pb import aiges_inner_pb2 as pb, aiges_inner_pb2_grpc
@@ -36,6 +37,7 @@ class GrpcCalls:
         )
         self._pending: dict[str, Pending] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self.sessions = GrpcSessions(channel, self._begin_task)
         self._tells_beginnings = False
         self.last_answer_at = self._loop.time()
         self.broken: asyncio.Future[str] = self._loop.create_future()
@@ -49,6 +51,7 @@ class GrpcCalls:
         self._listening.cancel()
         await asyncio.wait([self._listening])
         self.fail_all("the connection was closed")
+        self.sessions.fail_all("the connection was closed")
         if not self._listening.cancelled():
             self._listening.result()  # a bug of ours would show here
 
@@ -65,6 +68,13 @@ class GrpcCalls:
         self._pending[call.sid] = pending
         self._tasks.create_task(self._send(call), name="worker-call")
         return pending
+
+    def _begin_task(self, work: Coroutine[None, None, None]) -> None:
+        """Do `work` for as long as the worker can be heard."""
+        if self._tasks is None:
+            work.close()
+            raise AssertionError("asked for a session though it does not listen")
+        self._tasks.create_task(work, name="worker-session")
 
     def abandon(self, pending: Pending) -> None:
         """Take in that nobody waits for that call any more."""
@@ -126,6 +136,8 @@ class GrpcCalls:
         self._shows_life(message.tag)
         pending = self._pending.get(message.tag)
         if pending is None:
+            if self.sessions.take(message):
+                return
             log.debug("answer for unknown call tag=%s", message.tag)
             return
         if message.ret != 0:

@@ -49,6 +49,8 @@ class Lane:
         self._outgoing: deque[Buffer] = deque()
         self._waits_for_room = False  # in the socket, for `_outgoing`
         self._deaf = False  # the worker reads no more
+        self._is_finished = False  # nothing is sent behind what is on its way
+        self._is_paused = False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             self._socket.connect(path)  # at once, or not at all: it is this machine
@@ -73,6 +75,30 @@ class Lane:
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.extend(buffers)
+
+    def finish(self) -> None:
+        """Say that no more will be sent, behind what is on its way; frames can still come."""
+        self._is_finished = True
+        self._shut_if_finished()
+
+    def pause(self) -> None:
+        """Read no more for now: soon the worker can send no more either."""
+        if self.is_open and not self._is_paused:
+            self._is_paused = True
+            self._loop.remove_reader(self._socket.fileno())
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.is_open and self._is_paused:
+            self._is_paused = False
+            self._loop.add_reader(self._socket.fileno(), self._read)
+
+    def _shut_if_finished(self) -> None:
+        if self._is_finished and self.is_open and not self._outgoing and not self._deaf:
+            try:
+                self._socket.shutdown(socket.SHUT_WR)
+            except OSError:  # it hung up; reading finds the end
+                self._deaf = True
 
     def has_unread(self) -> bool:
         """Say whether the worker has not read all that was sent, as far as can be known."""
@@ -167,6 +193,7 @@ class Lane:
         elif not left and self._waits_for_room:
             self._loop.remove_writer(self._socket.fileno())
         self._waits_for_room = bool(left)
+        self._shut_if_finished()
 
     def _end(self, reason: str, *, unread: bool) -> None:
         if not self.is_open:

@@ -177,7 +177,7 @@ class LaneCalls:
 
     def _lane_refused(self, pendings: Sequence[Pending], error: OSError) -> None:
         reason = f"no lane to it can be opened: {error.strerror}"
-        self._break(reason)
+        self.hang_up(reason)
         for pending in pendings:
             pending.end(NotBegunError(reason))
             pending.on_done()
@@ -202,7 +202,7 @@ class LaneCalls:
         line.lane = Lane(
             self._path,
             lambda header, meta, data: self._came(line, header, meta, data),
-            self._break,
+            self.hang_up,
         )
         self._lanes.append(line)
         return line
@@ -237,7 +237,8 @@ class LaneCalls:
         pending.end(outcome)
         pending.on_done()
 
-    def _break(self, reason: str) -> None:
+    def hang_up(self, reason: str) -> None:
+        """Give the worker nothing any more, and say why; of several reasons the first counts."""
         if not self.broken.done():
             self.broken.set_result(reason)
 

@@ -1,5 +1,7 @@
 """Protobuf and gRPC, to and from what the rest of the supervisor speaks of. Pure."""
 
+from collections.abc import Mapping, Sequence
+
 import grpc
 
 from aiges_loader.calls import Call, Datum, Reply
@@ -15,9 +17,18 @@ from aiges_wire.pb import aiges_inner_pb2 as pb
 
 def request_of(call: Call) -> pb.Request:
     """Make the message for a call."""
+    return _request(call.sid, call.params, call.inputs)
+
+
+def inputs_of(tag: str, inputs: Sequence[Datum]) -> pb.Request:
+    """Make the message for inputs of a session."""
+    return _request(tag, {}, inputs)
+
+
+def _request(tag: str, params: Mapping[str, str], inputs: Sequence[Datum]) -> pb.Request:
     return pb.Request(
-        tag=call.sid,
-        params=call.params,
+        tag=tag,
+        params=params,
         list=[
             pb.RequestData(
                 key=datum.key,
@@ -27,7 +38,7 @@ def request_of(call: Call) -> pb.Request:
                 status=datum.status,
                 desc=datum.desc,
             )
-            for datum in call.inputs
+            for datum in inputs
         ],
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -22,6 +22,7 @@ from aiges_loader.pool.history import History, Past
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.pending import NotBatchedError, NotBegunError, Outcome
 from aiges_loader.pool.restart import RestartPolicy
+from aiges_loader.pool.session_channel import SessionEvents, SessionPort
 from aiges_loader.pool.turnstile import Turnstile
 from aiges_loader.pool.worker import Worker
 from aiges_loader.pool.worker_spec import Cause, Death, WorkerSpec
@@ -104,7 +105,7 @@ class Pool:
         self.failed: asyncio.Future[str] = loop.create_future()
         self.readiness_changed = asyncio.Event()
         self._licences = Licences(plan.licences)
-        self._for_licence: Turnstile[None] = Turnstile(lambda _: self._give_back_licence())
+        self._for_licence: Turnstile[None] = Turnstile(lambda _: self.give_back_licence())
         self._for_worker: Turnstile[Worker] = Turnstile(lambda worker: worker.release())
         self._batcher = Batcher(plan.batch, self._pick_next, self._place)
         self._batching = False  # as far as the ready workers take batches
@@ -229,7 +230,7 @@ class Pool:
                 return problem
         for number in range(len(staying) + 1, plan.size + 1):
             self._start(self._add(number, plan))
-        self._licences.limit = plan.licences
+        self.licence_limit = plan.licences
         self._batcher.plan = plan.batch
         return ""
 
@@ -341,11 +342,11 @@ class Pool:
         Raises:
             CallError: No licence, no worker, or as the worker failed.
         """
-        await self._take_licence()
+        await self.take_licence()
         try:
             return await self._run_somewhere(call)
         finally:
-            self._give_back_licence()
+            self.give_back_licence()
 
     def begin(
         self, call: Call, resolve: Callable[[Reply | CallError], None]
@@ -373,7 +374,42 @@ class Pool:
             begun.line_up(self._for_worker)
         return begun.abandon
 
-    async def _take_licence(self) -> None:
+    async def open_session(
+        self, tag: str, params: Mapping[str, str], events: SessionEvents
+    ) -> SessionPort:
+        """Begin a session at the worker that has the fewest. The caller holds a licence.
+
+        Args:
+            tag: Names the session among all.
+            params: What the wrapper gets.
+            events: Hears what becomes of it.
+
+        Raises:
+            CallError: There is no worker, or its wrapper takes no sessions.
+        """
+        while True:
+            ready = [worker for worker in self.workers if worker.takes_calls]
+            if ready:
+                worker = min(ready, key=lambda worker: (worker.sessions, worker.running))
+                return worker.open_session(tag, params, events)
+            place = await self._place()
+            place.release()  # a session takes no place of a call; but now there is a worker
+
+    @property
+    def licence_limit(self) -> int:
+        """How many licences there are."""
+        return self._licences.limit
+
+    @licence_limit.setter
+    def licence_limit(self, limit: int) -> None:
+        self._licences.limit = limit
+        while self._licences.left > 0 and self._for_licence:
+            self._licences.take()
+            if not self._for_licence.hand(None):
+                self._licences.give_back()
+
+    async def take_licence(self) -> None:
+        """Take a licence, waiting for one as planned; raise `NoLicenceError`."""
         if not self._for_licence:
             try:
                 self._licences.take()
@@ -394,7 +430,8 @@ class Pool:
         assert self._helpers is not None
         return self._helpers.create_task(work, name="second-try").cancel
 
-    def _give_back_licence(self) -> None:
+    def give_back_licence(self) -> None:
+        """Return a licence that was taken: to whoever waits for one."""
         if not self._for_licence.hand(None):  # handed on, it stays taken
             self._licences.give_back()
 
@@ -547,7 +584,7 @@ class _Begun:
 
     def abandon(self) -> None:
         self._abandon()
-        self._pool._give_back_licence()
+        self._pool.give_back_licence()
 
     def _ended(self, outcome: Outcome) -> None:
         pool = self._pool
@@ -559,7 +596,7 @@ class _Begun:
             self._abandon = pool._go_on(self._again(has_crashed=True))
         else:
             self._abandon = _nothing  # the circle with our caller is broken
-            pool._give_back_licence()
+            pool.give_back_licence()
             self._resolve(outcome)
 
     async def _again(self, *, has_crashed: bool) -> None:
@@ -569,7 +606,7 @@ class _Begun:
             outcome = await self._pool._run_somewhere(self._call, has_crashed=has_crashed)
         except CallError as error:
             outcome = error
-        self._pool._give_back_licence()
+        self._pool.give_back_licence()
         self._resolve(outcome)
 
 

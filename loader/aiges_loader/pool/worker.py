@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,6 +16,7 @@ from aiges_loader.pool.pending import Resolve, into
 from aiges_loader.pool.placement import Placement
 from aiges_loader.pool.process import resident_bytes
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
+from aiges_loader.pool.session_channel import SessionEvents, SessionPort
 from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.worker_life import Leave, WorkerLife
 from aiges_loader.pool.worker_spec import Cause, Death, WorkerSpec
@@ -36,6 +37,7 @@ class Worker:
     Attributes:
         number: From 1; in logs and reports.
         running: Calls that the worker has, reserved ones included.
+        sessions: Sessions that it has, not counted among the calls.
         served: Calls that it has been done with, over all its processes.
         first_outcome: Resolves at the end of the first start: True if the worker became ready.
         restarts: How often a process was replaced after a death.
@@ -58,6 +60,7 @@ class Worker:
         self.number = number
         self.state = State.STOPPED
         self.running = 0
+        self.sessions = 0
         self.served = 0
         self.restarts = 0
         self.death: Death | None = None
@@ -163,9 +166,12 @@ class Worker:
     def release(self) -> None:
         """Count one call less."""
         self.running -= 1
-        if self.running == 0:
-            self._idle.set()
+        self._note_idle()
         self.on_room()
+
+    def _note_idle(self) -> None:
+        if self.running == 0 and self.sessions == 0:
+            self._idle.set()
 
     async def once(self, call: Call) -> Reply:
         """Run one call, for which a place was reserved, while `takes_calls`.
@@ -217,6 +223,27 @@ class Worker:
                 self.release()
 
         calls.begin_together(batch, one_done)
+
+    def open_session(
+        self, tag: str, params: Mapping[str, str], events: SessionEvents
+    ) -> SessionPort:
+        """Begin a session, while `takes_calls`.
+
+        Args:
+            tag: Its name.
+            params: What the wrapper gets.
+            events: Hears what becomes of it, never before this returns.
+
+        Raises:
+            CallError: The wrapper takes no sessions, or the worker takes no more for now.
+        """
+        channel = self._life.sessions
+        if channel is None:
+            raise AssertionError("asked for a session though it takes none")
+        port = channel.open(tag, params, events, self._session_done)
+        self.sessions += 1
+        self._idle.clear()
+        return port
 
     def stop(self, *, drain_s: float | None = None) -> None:
         """Ask `run` to drain and return. Safe to call twice, and before `run`.
@@ -286,6 +313,11 @@ class Worker:
             on_event=self._move,
             listener_at=self.listener_at,
         )
+
+    def _session_done(self) -> None:
+        self.served += 1
+        self.sessions -= 1
+        self._note_idle()
 
     def _call_done(self) -> None:
         self.served += 1

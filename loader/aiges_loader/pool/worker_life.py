@@ -14,6 +14,7 @@ from aiges_loader.pool.client import WorkerCallError, WorkerClient
 from aiges_loader.pool.guarded import PlacementError
 from aiges_loader.pool.lifecycle import Event
 from aiges_loader.pool.process import Exit, Stream, WorkerProcess
+from aiges_loader.pool.session_channel import SessionChannel
 from aiges_loader.pool.socket_dir import remove_dead_socket
 from aiges_loader.pool.start_hint import WRONG_COMMAND, exit_hint
 from aiges_loader.pool.waiting import first_of
@@ -82,6 +83,7 @@ class WorkerLife:
         address_taken_by: Number of the worker that listens where it wanted to; 0 for none.
         schema: What the wrapper says of itself, "" before it was asked.
         calls: What carries its calls, None while it may be given none.
+        sessions: What carries its sessions, likewise.
         ready_since: In monotonic seconds; None if it never was ready.
     """
 
@@ -108,13 +110,14 @@ class WorkerLife:
         self.address_taken_by = 0
         self.schema = ""
         self.calls: CallChannel | None = None
+        self.sessions: SessionChannel | None = None
         self.ready_since: float | None = None
         self._number = number
         self._spec = spec
         self._leave = leave
         self._on_event = on_event
         self._listener_at = listener_at
-        self._data_address = ""
+        self._data_addresses: tuple[str, ...] = ()
         self._cause = Cause.START
         self._calls_at_end: tuple[str, ...] = ()
         self._was_told = False  # to leave: what follows is no death
@@ -145,9 +148,9 @@ class WorkerLife:
         finally:  # crash, bad start, stop or cancellation: the process never outlives this line
             left = await process.end(grace_s=TERM_GRACE_S if self._was_told else 0.0)
             self.pid = None
-            for address in (self.address, self._data_address):
+            for address in (self.address, *self._data_addresses):
                 remove_dead_socket(address)
-            self.address = self._data_address = ""
+            self.address, self._data_addresses = "", ()
         if left is None:
             log.error("worker cannot be killed worker=%d pid=%d", self._number, process.pid)
         if self._was_told:
@@ -190,7 +193,8 @@ class WorkerLife:
             WorkerClient(reachable, on_output, concurrency=spec.concurrency) as client,
         ):
             await self._initialise(process, client)
-            self.calls, self._data_address = client.calls, client.data_address
+            self.calls, self.sessions = client.calls, client.sessions
+            self._data_addresses = client.data_addresses
             self.ready_since = time.monotonic()
             self._cause = Cause.CRASH  # whatever ends it from here on, unless it hangs
             self._on_event(Event.INITIALISED)
@@ -200,7 +204,7 @@ class WorkerLife:
             try:
                 return await self._serve(process, client)
             finally:
-                self.calls = None
+                self.calls = self.sessions = None
 
     async def _shake_hands(self, process: WorkerProcess, link: WorkerLink) -> handshake.Handshake:
         line = await process.first_line
@@ -272,16 +276,16 @@ class WorkerLife:
             if not any(end.done() for end in ends):
                 self._on_event(Event.DRAIN)
                 await first_of(*ends, self._leave.idle.wait(), limit_s=self._leave.drain_s)
-            self.calls = None  # from here on nobody gives it a call
+            self.calls = self.sessions = None  # from here on nobody gives it a call
             if hung.done():
-                return await self._end_hung(process, client.calls, hung.result())
+                return await self._end_hung(process, client, hung.result())
             if any(end.done() for end in ends):
-                return await self._end_calls(process, client.calls)
+                return await self._end_calls(process, client)
         finally:
             hung.cancel()
             await asyncio.wait([hung])
         self._tell_to_leave()
-        client.calls.fail_all("it did not finish within drainTimeout")
+        client.fail_all("it did not finish within drainTimeout")
         if await client.shutdown(SHUTDOWN_RPC_S, grace_s=FINI_LIMIT_S):
             await first_of(process.exited, limit_s=FINI_LIMIT_S)
         return ""
@@ -296,17 +300,18 @@ class WorkerLife:
             if await client.answers(policy.period_s):
                 last_sign = loop.time()
             # One whose threads are all in calls may answer only those.
-            last_sign = max(last_sign, client.calls.last_answer_at)
+            last_sign = max(last_sign, client.calls.last_answer_at, client.sessions.last_answer_at)
             verdict = policy.verdict(
-                silent_for_s=loop.time() - last_sign, longest_call_s=client.calls.longest_call_s()
+                silent_for_s=loop.time() - last_sign,
+                longest_call_s=max(client.calls.longest_call_s(), client.sessions.longest_step_s()),
             )
             if verdict:
                 return verdict
 
-    async def _end_hung(self, process: WorkerProcess, calls: CallChannel, reason: str) -> str:
+    async def _end_hung(self, process: WorkerProcess, client: WorkerClient, reason: str) -> str:
         """Answer the clients first, then have all threads' stacks dumped into the log."""
         self._cause = Cause.HANG
-        self._calls_at_end = calls.fail_all(reason)
+        self._calls_at_end = client.fail_all(reason)
         log.warning("worker hangs worker=%d pid=%d reason=%s", self._number, process.pid, reason)
         # By signal: a thread that holds the interpreter's lock answers no RPC. Workers that are
         # not ours end by it, which is what comes next anyhow.
@@ -318,11 +323,11 @@ class WorkerLife:
         await first_of(process.exited, limit_s=TERM_GRACE_S)
         return reason
 
-    async def _end_calls(self, process: WorkerProcess, calls: CallChannel) -> str:
+    async def _end_calls(self, process: WorkerProcess, client: WorkerClient) -> str:
         """The worker has gone, or hung up: say so to its clients; return why if it still runs."""
         await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
-        reason = "" if process.exited.done() else calls.broken.result()
-        self._calls_at_end = calls.fail_all(reason or str(process.exited.result()))
+        reason = "" if process.exited.done() else client.calls.broken.result()
+        self._calls_at_end = client.fail_all(reason or str(process.exited.result()))
         return reason
 
     async def _race(self, process: WorkerProcess, work: Awaitable[T]) -> T:

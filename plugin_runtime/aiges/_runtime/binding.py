@@ -14,9 +14,18 @@ INPUTS: Final = "inputs"
 TAG: Final = "tag"
 SID: Final = "sid"
 PERSONAL_ID: Final = "personal id"
+HANDLE: Final = "handle"
+ERROR_NUMBER: Final = "error number"
 
 ONCE_ORDER: Final = (PARAMS, INPUTS, TAG, PERSONAL_ID)
 """The positional order of the oldest host, for parameters whose names say nothing."""
+
+CREATE_ORDER: Final = (PARAMS, SID, PERSONAL_ID, TAG)
+WRITE_ORDER: Final = (HANDLE, INPUTS, SID)
+READ_ORDER: Final = (HANDLE, SID)
+DESTROY_ORDER: Final = (HANDLE,)
+STREAM_ORDER: Final = (PARAMS, INPUTS, SID)
+"""The same for the methods of a session; the last one's is ours."""
 
 _MEANING: Final[Mapping[str, str]] = {
     "params": PARAMS,
@@ -31,6 +40,9 @@ _MEANING: Final[Mapping[str, str]] = {
     "persId": PERSONAL_ID,
     "psrID": PERSONAL_ID,
     "psrId": PERSONAL_ID,
+    "handle": HANDLE,
+    "inputs": INPUTS,
+    "errNum": ERROR_NUMBER,
 }
 
 

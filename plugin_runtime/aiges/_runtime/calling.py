@@ -11,6 +11,7 @@ from aiges._runtime import binding, convert, hclog, loading
 from aiges._runtime.describing import describe
 from aiges._runtime.replies import Failure, Input, Reply
 from aiges._runtime.schema import bare_schema
+from aiges._runtime.session_methods import SessionMethods, session_methods
 from aiges.dto import DataListCls
 from aiges.sdk import WrapperBase
 from aiges_wire.codes import Code
@@ -30,6 +31,7 @@ class _Method:
     binding: binding.Binding
 
     def __call__(self, tag: str, params: dict[str, str], inputs: object) -> object:
+        """Call it for one request."""
         values = {
             binding.PARAMS: params,
             binding.INPUTS: inputs,
@@ -48,6 +50,7 @@ class WrapperHost:
 
     Attributes:
         waiting_calls: Calls made by `once` that are in user code, or wait for a thread.
+        session_methods: What the wrapper has for sessions, known after `init`; None if nothing.
     """
 
     def __init__(self, concurrency: int) -> None:
@@ -59,6 +62,7 @@ class WrapperHost:
         self._exec: _Method | None = None
         self._exec_async: _Method | None = None
         self._exec_batch: Callable[[list[tuple[dict[str, str], DataListCls]]], object] | None = None
+        self.session_methods: SessionMethods | None = None
 
     @property
     def batches(self) -> bool:
@@ -67,31 +71,31 @@ class WrapperHost:
 
     async def init(self, config: Mapping[str, str]) -> int:
         """Load the wrapper and run its wrapperInit; return 0 or the code to report."""
-        return await self._in_thread(self._init, dict(config))
+        return await self.in_thread(self._init, dict(config))
 
     async def once(self, tag: str, params: dict[str, str], inputs: list[Input]) -> Reply | None:
         """Run one call in one of our threads; see `run_once`."""
         self.waiting_calls += 1
         try:
-            return await self._in_thread(self.run_once, tag, params, inputs)
+            return await self.in_thread(self.run_once, tag, params, inputs)
         finally:
             self.waiting_calls -= 1
 
     async def load_resource(self, name: str, node: Input) -> tuple[int, str]:
         """Run wrapperLoadRes; return 0, or a code and its text."""
-        return await self._in_thread(self._resource, "wrapperLoadRes", [node], name)
+        return await self.in_thread(self._resource, "wrapperLoadRes", [node], name)
 
     async def unload_resource(self, name: str) -> tuple[int, str]:
         """Run wrapperUnloadRes; return 0, or a code and its text."""
-        return await self._in_thread(self._resource, "wrapperUnloadRes", None, name)
+        return await self.in_thread(self._resource, "wrapperUnloadRes", None, name)
 
     async def schema(self, service: str) -> str:
         """Return the wrapper's description as JSON; `service` names it if it has no name."""
-        return await self._in_thread(self._schema, service)
+        return await self.in_thread(self._schema, service)
 
     async def fini(self, grace_s: float) -> None:
         """Run wrapperFini if wrapperInit succeeded; leave without it after `grace_s` seconds."""
-        if not self._ready or not self._defines("wrapperFini"):
+        if not self._ready or not self.defines("wrapperFini"):
             return
         # A thread of its own: the bounded ones may all be stuck in calls.
         thread = ThreadPoolExecutor(1, thread_name_prefix="wrapperFini")
@@ -101,7 +105,8 @@ class WrapperHost:
         except TimeoutError:
             log.warning("wrapperFini still runs after %.1f s; leaving without it", grace_s)
 
-    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+    async def in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run `function` in one of our threads, as user code has to."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     # In a thread, where user code runs and may do anything:
@@ -114,8 +119,9 @@ class WrapperHost:
             self._wrapper = loading.load()
             self._exec = self._method("wrapperOnceExec")
             self._exec_async = self._method("wrapperOnceExecAsync")
-            if self._defines("wrapperBatchExec"):
+            if self.defines("wrapperBatchExec"):
                 self._exec_batch = self._wrapper.wrapperBatchExec
+            self.session_methods = session_methods(self._wrapper, self.defines)
             returned = self._wrapper.wrapperInit(config)
         except (loading.NoWrapperError, binding.BadSignatureError) as error:
             log.error("cannot load the wrapper: %s", error)  # noqa: TRY400 - no traceback of ours
@@ -131,12 +137,13 @@ class WrapperHost:
 
     def _method(self, name: str) -> _Method | None:
         """Bind a method that the wrapper defines itself; WrapperBase's own do nothing."""
-        if not self._defines(name):
+        if not self.defines(name):
             return None
         function = getattr(self._wrapper, name)
         return _Method(function, binding.bind(function, binding.ONCE_ORDER))
 
-    def _defines(self, name: str) -> bool:
+    def defines(self, name: str) -> bool:
+        """Say whether the wrapper has its own method of that name."""
         own = getattr(type(self._wrapper), name, None)
         return own is not None and own is not getattr(WrapperBase, name)
 
@@ -155,13 +162,13 @@ class WrapperHost:
             if returned is None and self._exec_async:
                 name = "wrapperOnceExecAsync"
                 status = convert.taken(self._exec_async(tag, params, inputs))
-                return self._error(status) if status else None
+                return self.failure(status) if status else None
             if not self._exec and self._exec_batch:
                 return self.run_batch([(params, items)])[0]
             if not self._exec:
                 raise convert.NoAnswerError("is not defined")  # noqa: TRY301
             code = convert.error_code(returned)
-            return self._error(code) if code else convert.answer(returned)
+            return self.failure(code) if code else convert.answer(returned)
         except convert.NoAnswerError as error:
             log.error("%s %s", name, error)  # noqa: TRY400 - it says all there is to say
             return Failure(Code.EXEC_FAILED, f"{name} {error}")
@@ -203,7 +210,18 @@ class WrapperHost:
             text = f"wrapperBatchExec: {type(error).__name__}: {error}"
             return Failure(Code.EXEC_FAILED, text)
 
-    def _error(self, code: int) -> Failure:
+    def guarded(self, name: str, work: Callable[[], T]) -> T | Failure:
+        """Do `work`, which calls the wrapper's method `name`; whatever it raises is a Failure."""
+        try:
+            return work()
+        except convert.NoAnswerError as error:
+            log.error("%s %s", name, error)  # noqa: TRY400 - it says all there is to say
+            return Failure(Code.EXEC_FAILED, f"{name} {error}")
+        except BaseException as error:  # sys.exit() in user code included
+            log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
+            return Failure(Code.EXEC_FAILED, _summary(name, error))
+
+    def failure(self, code: int) -> Failure:
         """Answer with the wrapper's own code and the text it has for it."""
         return Failure(code, self._error_text(code))
 
@@ -222,7 +240,7 @@ class WrapperHost:
             NoAnswerError: It is none.
         """
         code = convert.error_code(response)
-        return self._error(code) if code else convert.answer(response)
+        return self.failure(code) if code else convert.answer(response)
 
     def _resource(self, method: str, nodes: list[Input] | None, name: str) -> tuple[int, str]:
         if not self._ready:

@@ -4,6 +4,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,16 +23,24 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ControlService(aiges_control_pb2_grpc.WorkerControlServicer):
     """`aiges.control.WorkerControl`."""
 
-    def __init__(self, host: WrapperHost, lanes: Lanes, stop: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        host: WrapperHost,
+        lanes: Lanes,
+        session_path: Path,
+        stop: Callable[[float], None],
+    ) -> None:
         """Serve.
 
         Args:
             host: The wrapper.
             lanes: Where calls come in.
+            session_path: Where sessions come in.
             stop: Makes the worker leave, with so many seconds for wrapperFini.
         """
         self._host = host
         self._lanes = lanes
+        self._session_path = session_path
         self._stop = stop
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.Description:
@@ -41,6 +50,7 @@ class ControlService(aiges_control_pb2_grpc.WorkerControlServicer):
             data_address=str(self._lanes.path),
             frames=frames.VERSION,
             batches=self._host.batches,
+            session_address=str(self._session_path) if self._host.session_methods else "",
         )
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.Pulse:

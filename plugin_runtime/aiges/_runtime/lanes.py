@@ -6,10 +6,6 @@ after the one before it was answered, and nothing is handed from one thread to a
 """
 
 import logging
-import os
-import secrets
-import socket
-import struct
 import threading
 import time
 from collections.abc import Sequence
@@ -18,20 +14,16 @@ from typing import Final
 
 from aiges import running
 from aiges._runtime.calling import WrapperHost
-from aiges._runtime.replies import Answer, Buffer, Failure, Input, Reply
+from aiges._runtime.frame_socket import FrameSocket, frame_of, is_ours, listen_at
+from aiges._runtime.replies import Buffer, Failure, Input, Reply
 from aiges_wire import frames
 from aiges_wire.codes import Code
-
-SMALL_BYTES: Final = 64 << 10
-"""Meta and data up to this size are read together; longer data is read item by item, in place."""
 
 MAX_CANCELLED: Final = 1024
 """Calls of which we remember that they were cancelled before we got them."""
 
 NOBODY_WAITS: Final = "nobody waited for it any more before it began"
 TOO_LATE: Final = "its deadline passed before it began"
-
-_PEER: Final = struct.Struct("3i")  # pid, uid, gid
 
 log = logging.getLogger("aiges.worker")
 
@@ -56,10 +48,7 @@ class Lanes:
         """
         self._host = host
         self._limit = limit
-        self.path = folder / f"data-{os.getpid()}-{secrets.token_hex(4)}.sock"
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.path))
-        self._listener.listen(limit)
+        self._listener, self.path = listen_at(folder, "data", limit)
         self._batched: dict[_Lane, int] = {}  # calls in a batch that runs
         self._lanes: set[_Lane] = set()
         self._calls: dict[str, _LaneCall] = {}
@@ -92,7 +81,7 @@ class Lanes:
     def _accept(self) -> None:
         while True:
             peer, _ = self._listener.accept()
-            if _uid_of(peer) != os.geteuid():
+            if not is_ours(peer):
                 log.error("a lane was opened by another user; closed")
                 peer.close()
             elif len(self._lanes) >= self._limit:
@@ -156,7 +145,7 @@ class Lanes:
         for call, reply in zip(calls, replies, strict=True):
             answers += call.frame(reply)
         with lane.writing:
-            lane.send(answers)
+            lane.send_all(answers)
 
 
 class _LaneCall:
@@ -223,7 +212,7 @@ class _LaneCall:
             if self._is_answered:
                 return False
             try:
-                self._lane.send(self.frame(reply))
+                self._lane.send_all(self.frame(reply))
             except OSError as error:  # the supervisor hung up; the lane's own thread ends by it
                 log.debug("answer not sent: %s", error)
             self._is_answered = True
@@ -241,18 +230,11 @@ class _LaneCall:
 
     def frame(self, reply: Reply) -> list[Buffer]:
         """Write the frame of its answer."""
-        return _frame(self._number, reply, (time.perf_counter_ns() - self._began_ns) // 1000)
+        return frame_of(self._number, reply, (time.perf_counter_ns() - self._began_ns) // 1000)
 
 
-class _Lane:
-    """One connection: reads are its thread's, writes are under a lock."""
-
-    def __init__(self, peer: socket.socket) -> None:
-        self._socket = peer
-        self._buffer = b""  # what has come, from `_at` on
-        self._at = 0
-        self._expects_small = True
-        self.writing = threading.Lock()
+class _Lane(FrameSocket):
+    """A connection for calls."""
 
     def receive(self) -> list[_LaneCall]:
         """Wait for the next call, or batch of calls; return none once there will be no more.
@@ -260,95 +242,21 @@ class _Lane:
         Raises:
             FrameError: What came is no call.
         """
-        if not self._has(frames.HEADER_BYTES):
+        header = self.next_header()
+        if header is None:
             return []
-        header = self._read_header()
         calls = [self._receive_one(header)]
         for missing in range(header.more, 0, -1):
-            if not self._has(frames.HEADER_BYTES):
+            following = self.next_header()
+            if following is None:
                 raise frames.FrameError(f"a batch was cut off {missing} calls before its end")
-            header = self._read_header()
-            if header.more:
+            if following.more:
                 raise frames.FrameError("a batch within a batch")
-            calls.append(self._receive_one(header))
+            calls.append(self._receive_one(following))
         return calls
-
-    def _read_header(self) -> frames.Header:
-        header = frames.read_header(self._buffer, self._at)
-        self._at += frames.HEADER_BYTES
-        self._expects_small = header.meta_bytes + header.data_bytes <= SMALL_BYTES
-        return header
 
     def _receive_one(self, header: frames.Header) -> _LaneCall:
         if header.kind is not frames.Kind.CALL:
             raise frames.FrameError(f"expected a CALL, got {header.kind.name}")
-        meta = frames.read_call(header, self._read(header.meta_bytes))
-        inputs = []
-        for key, length, kind, status, desc in meta.items:
-            inputs.append(Input(key, self._read(length), kind, status, dict(desc)))
-        return _LaneCall(self, header, meta, inputs)
-
-    def _has(self, size: int) -> bool:
-        """Wait until `size` bytes are in the buffer; False if the peer hung up before the first.
-
-        What comes with them is taken as well, because each system call gives the interpreter's lock
-        away; but not after a large call: the data of the next would have to be moved.
-        """
-        while (missing := size - (len(self._buffer) - self._at)) > 0:
-            more = self._socket.recv(SMALL_BYTES if self._expects_small else missing)
-            if not more:
-                if missing == size:
-                    return False
-                raise frames.FrameError(f"a frame was cut off {missing} bytes before its end")
-            self._buffer = self._buffer[self._at :] + more if self._at < len(self._buffer) else more
-            self._at = 0
-        return True
-
-    def _read(self, size: int) -> bytes:
-        """Read exactly `size` bytes: from the buffer, or if they are many, in place."""
-        if size <= SMALL_BYTES:
-            if size and not self._has(size):
-                raise frames.FrameError(f"a frame was cut off {size} bytes before its end")
-            self._at += size
-            return self._buffer[self._at - size : self._at]
-        pieces, self._buffer, self._at = [self._buffer[self._at :]], b"", 0
-        missing = size - len(pieces[0])
-        while missing > 0:  # once, unless a signal comes in between
-            data = self._socket.recv(missing, socket.MSG_WAITALL)
-            if not data:
-                raise frames.FrameError(f"a frame was cut off {missing} bytes before its end")
-            pieces.append(data)
-            missing -= len(data)
-        if missing < 0:
-            self._buffer, pieces[0] = pieces[0][size:], pieces[0][:size]
-        return pieces[1] if len(pieces) == 2 and not pieces[0] else b"".join(pieces)  # noqa: PLR2004
-
-    def send(self, buffers: list[Buffer]) -> None:
-        """Write all of `buffers`; the caller holds `writing`."""
-        if len(buffers) > frames.MAX_BUFFERS:
-            buffers = [b"".join(buffers)]
-        total = sum(map(len, buffers))
-        sent = self._socket.sendmsg(buffers)
-        while sent < total:  # a signal came in between
-            buffers = frames.behind(buffers, sent)
-            total -= sent
-            sent = self._socket.sendmsg(buffers)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def _frame(number: int, reply: Reply, spent_us: int) -> list[Buffer]:
-    if not isinstance(reply, Answer):
-        return [frames.failure(number, reply.code, reply.text, spent_us=spent_us)]
-    items = [
-        (output.key, len(output.data), output.type, output.status, output.desc)
-        for output in reply.outputs
-    ]
-    head = frames.answer(number, items, spent_us=spent_us)
-    return [head, *(output.data for output in reply.outputs)]
-
-
-def _uid_of(peer: socket.socket) -> int:
-    _, uid, _ = _PEER.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-    return int(uid)
+        meta = frames.read_call(header, self.read(header.meta_bytes))
+        return _LaneCall(self, header, meta, self.read_inputs(meta.items))

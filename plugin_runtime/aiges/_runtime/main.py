@@ -22,6 +22,7 @@ from aiges_wire.worker_env import DUMP_SIGNAL
 if TYPE_CHECKING:
     from aiges._runtime.calling import WrapperHost
     from aiges._runtime.lanes import Lanes
+    from aiges._runtime.sessions import Sessions
     from aiges._runtime.tls_door import TlsDoor
 
 APP_VERSIONS: Final = (1, 2)
@@ -38,6 +39,12 @@ LAST_STREAMS_S: Final = 0.3
 
 EXIT_SLACK_S: Final = 0.5
 """Past the stop's own limits, how long until the process ends come what may."""
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),  # a port in use is an error, never a share
+)
 
 log = logging.getLogger("aiges.worker")
 
@@ -76,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def _serve(
+async def _serve(  # noqa: PLR0915 - one life, in its order
     wishes: environment.HostWishes, output: Output, door: "TlsDoor | None", *, tcp: bool
 ) -> None:
     # Imported only now: everything above answers without waiting for grpc.
@@ -85,6 +92,7 @@ async def _serve(
 
     from aiges._runtime import control, results as pushed, service  # noqa: PLC0415
     from aiges._runtime.calling import WrapperHost  # noqa: PLC0415
+    from aiges._runtime.sessions import Sessions  # noqa: PLC0415
     from aiges_wire.pb import aiges_control_pb2_grpc  # noqa: PLC0415
 
     stop = Stop(wishes.stop_grace_s)
@@ -96,17 +104,12 @@ async def _serve(
     served = OVER_GRPC_ALONE if door is not None or tcp else APP_VERSIONS
     version = handshake.choose_version(served, wishes.versions)
     results = service.Results(only_late=version > 1)
+    sessions = Sessions(wrapper)
     healths = health.aio.HealthServicer()
     await healths.set(PLUGIN_SERVICE, health_pb2.HealthCheckResponse.SERVING)
-    server = grpc.aio.server(
-        options=[
-            ("grpc.max_receive_message_length", -1),
-            ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),  # a port in use is an error, never a share
-        ]
-    )
+    server = grpc.aio.server(options=_OPTIONS)
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
-    service.add_all(server, service.WrapperService(wrapper, results), output, stop)
+    service.add_all(server, service.WrapperService(wrapper, sessions, results), output, stop)
     if door is None:
         listener = listening.listen(server, wishes, tcp=tcp)
     else:
@@ -115,13 +118,14 @@ async def _serve(
         leaving.callback(listener.remove)
         lanes = None
         if version > 1:
-            lanes = _open_lanes(wrapper, listener, wishes.concurrency)
-            listener = listener.with_leftover(lanes.path)
+            folder = Path(listener.address).parent
+            lanes, session_path = _open_lanes(wrapper, sessions, folder, wishes.concurrency)
+            listener = listener.with_leftover(lanes.path).with_leftover(session_path)
             leaving.callback(listener.remove)
             aiges_control_pb2_grpc.add_WorkerControlServicer_to_server(
-                control.ControlService(wrapper, lanes, stop.after), server
+                control.ControlService(wrapper, lanes, session_path, stop.after), server
             )
-        pushed.connect(service.sink(wrapper, results, lanes))
+        pushed.connect(service.sink(wrapper, results, sessions, lanes))
         await server.start()
         if door is not None:
             await leaving.enter_async_context(door.opened())
@@ -138,7 +142,7 @@ async def _serve(
         await wrapper.fini(stop.grace_s)
         results.finish()
         output.finish()
-        if wrapper.waiting_calls or (lanes is not None and lanes.running_calls):
+        if wrapper.waiting_calls or sessions or (lanes is not None and lanes.running_calls):
             await asyncio.sleep(LAST_STREAMS_S)
             _leave_at_once(listener)  # nothing can end their threads; ending their RPCs is noise
         await server.stop(LAST_STREAMS_S)
@@ -161,15 +165,21 @@ class Stop(asyncio.Event):
         self.set()
 
 
-def _open_lanes(wrapper: "WrapperHost", listener: listening.Listener, concurrency: int) -> "Lanes":
+def _open_lanes(
+    wrapper: "WrapperHost", sessions: "Sessions", folder: Path, concurrency: int
+) -> tuple["Lanes", Path]:
+    """Begin to listen for calls and for sessions; return the lanes, and where sessions come in."""
     from aiges._runtime.lanes import Lanes  # noqa: PLC0415 - as all that needs the wrapper
+    from aiges._runtime.session_lanes import SessionLanes  # noqa: PLC0415
 
     try:
-        lanes = Lanes(wrapper, Path(listener.address).parent, concurrency)
+        lanes = Lanes(wrapper, folder, concurrency)
+        session_lanes = SessionLanes(sessions, folder, concurrency)
     except OSError as error:
         raise listening.CannotListenError(f"cannot listen for calls: {error}") from None
     lanes.start()
-    return lanes
+    session_lanes.start()
+    return lanes, session_lanes.path
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

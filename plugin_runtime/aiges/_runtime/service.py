@@ -12,8 +12,9 @@ from aiges._runtime import convert, pb_convert
 from aiges._runtime.calling import WrapperHost
 from aiges._runtime.lanes import Lanes
 from aiges._runtime.replies import Failure, Reply
+from aiges._runtime.sessions import Sessions
 from aiges._runtime.stdio import Output
-from aiges_wire.codes import BEGUN_METADATA_KEY, Code
+from aiges_wire.codes import BEGUN_METADATA_KEY, ERROR_METADATA_KEY, Code
 from aiges_wire.pb import (
     aiges_inner_pb2 as pb,
     aiges_inner_pb2_grpc,
@@ -86,8 +87,9 @@ class Results:
 class WrapperService(aiges_inner_pb2_grpc.WrapperServiceServicer):
     """`aiges.WrapperService`, version 1: answers travel on `communicate`."""
 
-    def __init__(self, host: WrapperHost, results: Results) -> None:
+    def __init__(self, host: WrapperHost, sessions: Sessions, results: Results) -> None:
         self._host = host
+        self._sessions = sessions
         self._results = results
 
     async def communicate(
@@ -114,6 +116,59 @@ class WrapperService(aiges_inner_pb2_grpc.WrapperServiceServicer):
         if reply is not None:
             self._results.put(pb_convert.message_of(request.tag, reply))
         return pb.Response(tag=request.tag)
+
+    async def wrapperCreate(self, request: pb.CreateRequest, context: Context) -> pb.Handle:
+        """Begin a session, under a handle of ours: those of wrappers need not be unique."""
+        tag = request.tag or request.sid
+        outlet = _Communicate(tag, self._results)
+        opened = await self._host.in_thread(
+            self._sessions.open, tag, request.sid, dict(request.params), outlet
+        )
+        if isinstance(opened, Failure):
+            return pb.Handle(err_code=_told(context, opened))
+        return pb.Handle(handle=tag)
+
+    async def wrapperWrite(self, request: pb.WriteMessage, context: Context) -> pb.Ret:
+        """Give a session its next inputs."""
+        session = self._sessions.find(request.handle)
+        if session is None:
+            return pb.Ret(ret=_told(context, _no_session(request.handle)))
+        inputs = pb_convert.inputs_of(request.req.list)
+        failure = await self._host.in_thread(session.write, inputs)
+        return pb.Ret(ret=_told(context, failure))
+
+    async def wrapperDestroy(self, request: pb.Handle, context: Context) -> pb.Ret:
+        """End a session."""
+        session = self._sessions.find(request.handle)
+        if session is None:
+            return pb.Ret(ret=_told(context, _no_session(request.handle)))
+        await self._host.in_thread(session.close)
+        return pb.Ret()
+
+
+class _Communicate:
+    """The results of one session, on the stream that is for all."""
+
+    def __init__(self, tag: str, results: Results) -> None:
+        self._tag = tag
+        self._results = results
+
+    def send(self, reply: Reply) -> bool:
+        """See `Outlet`."""
+        self._results.put_from_thread(pb_convert.message_of(self._tag, reply))
+        return True
+
+
+def _no_session(handle: str) -> Failure:
+    return Failure(Code.EXEC_FAILED, f"there is no session {handle!r}")
+
+
+def _told(context: Context, failure: Failure | None) -> int:
+    """Return a failure's code, 0 for none; its text goes beside, to peers that look for it."""
+    if failure is None:
+        return 0
+    context.set_trailing_metadata(((ERROR_METADATA_KEY, failure.text.encode()),))
+    return failure.code
 
 
 class StdioService(grpc_stdio_pb2_grpc.GRPCStdioServicer):
@@ -168,7 +223,7 @@ def add_all(
     grpc_broker_pb2_grpc.add_GRPCBrokerServicer_to_server(BrokerService(stop), server)
 
 
-def sink(host: WrapperHost, results: Results, lanes: Lanes | None) -> Any:  # noqa: ANN401
+def sink(host: WrapperHost, results: Results, sessions: Sessions, lanes: Lanes | None) -> Any:  # noqa: ANN401
     """Make the function that `callback` calls, from any thread, with (response, tag)."""
 
     def deliver(response: object, tag: str) -> int:
@@ -181,6 +236,9 @@ def sink(host: WrapperHost, results: Results, lanes: Lanes | None) -> Any:  # no
         except Exception as error:  # whatever it is made of: the client waits for an answer
             log.exception("callback cannot send what it was given")
             reply = Failure(Code.EXEC_FAILED, f"callback: {type(error).__name__}: {error}")
+        taken = sessions.push(tag, reply)
+        if taken is not None:
+            return taken
         if lanes is None or not lanes.answer(tag, reply):
             results.put_from_thread(pb_convert.message_of(tag, reply))
         return 0
