@@ -21,6 +21,7 @@ from aiges_loader.frontend.http_server import HttpLimits, HttpServer
 from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.listening import ListenError, bind, own_address
 from aiges_loader.frontend.schema import SchemaError
+from aiges_loader.frontend.ws_api import SessionApi, SessionSettings
 from aiges_loader.pool import guarded
 from aiges_loader.pool.batching import BatchPlan
 from aiges_loader.pool.hang import HangPolicy
@@ -33,6 +34,7 @@ from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker_environ import worker_environ
 from aiges_loader.pool.worker_spec import WorkerSpec
 from aiges_loader.reloading import Reloaded, Reloads, needs_start
+from aiges_loader.sessions.engine import Sessions
 from aiges_loader.systemd import Systemd
 
 GRPC_STOP_S = 1.0
@@ -73,7 +75,16 @@ async def serve(
     )
     with socket_dir() as folder:
         pool = Pool(await pool_plan(config, folder))
-        api = HttpApi(pool, _http_settings(config))
+        sessions = Sessions(
+            pool,
+            ttl_s=config.limits.session_ttl_s,
+            roll_s=config.limits.session_sweep_s,
+            results_at_once=config.aiges.real_time_result,
+        )
+        session_api = SessionApi(
+            sessions, _session_settings(config), host=host_of_service, port=grpc_api.port
+        )
+        api = HttpApi(pool, _http_settings(config), session_api)
         server = HttpServer(listener, api.handle, _http_limits(config), quick=api)
         actions = Administration(pool, api, stop=stop, reloads=reloads)
         # Outermost, so that operators can see how the service ends.
@@ -85,6 +96,7 @@ async def serve(
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(pool.run(), name="pool")
+            expiring = tasks.create_task(sessions.run(), name="sessions")
             counting = tasks.create_task(descriptors.watch(), name="descriptors")
             keeping = tasks.create_task(guarded.keep(), name="nursery")
             describing = tasks.create_task(_describe(pool, api), name="describe")
@@ -113,7 +125,7 @@ async def serve(
             pool.stop(drain_s=max(0.0, until - time.monotonic()))
             await server.close()
             await grpc_api.stop(GRPC_STOP_S)
-            for helper in (describing, keeping, counting):
+            for helper in (describing, keeping, counting, expiring):
                 helper.cancel()
     if pool.failed.done():
         log.error("%s", pool.failed.result())
@@ -210,6 +222,11 @@ async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloa
         log.error("not reloaded: %s", problem)
         return Reloaded(done=False, problems=(problem,))
     parts.api.settings = _http_settings(new)
+    parts.api.sessions.settings = _session_settings(new)
+    sessions = parts.api.sessions.sessions
+    sessions.ttl_s = new.limits.session_ttl_s
+    sessions.roll_s = new.limits.session_sweep_s
+    sessions.results_at_once = new.aiges.real_time_result
     parts.server.limits = _http_limits(new)
     try:
         routes = parts.api.describe(parts.pool.schema)
@@ -292,6 +309,15 @@ def _http_settings(config: LoaderConfig) -> HttpSettings:
         max_body_bytes=config.http.max_body_bytes,
         legacy_status=config.http.legacy_status,
         restart_wait_s=config.pool.restart_wait_s,
+    )
+
+
+def _session_settings(config: LoaderConfig) -> SessionSettings:
+    return SessionSettings(
+        header_pass=config.aiges.header_pass,
+        read_timeout_s=config.websocket.read_timeout_s,
+        session_timeout_s=config.websocket.session_timeout_s,
+        max_message_bytes=config.http.max_body_bytes,
     )
 
 

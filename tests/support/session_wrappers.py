@@ -77,13 +77,13 @@ class Wrapper(WrapperBase):
     def push(self, handle, count):
         for number in range(count):
             if callback(response(b"%d" % number, 1), handle):
-                print("not taken", flush=True)
+                print("not taken\\n", end="", flush=True)
                 return
         callback(response(b"end", 2), handle)
 
     def wrapperDestroy(self, handle):
         del self.open[handle]
-        print("destroyed", len(self.open), flush=True)
+        print(f"destroyed {len(self.open)}\\n", end="", flush=True)
         return 0
 """
 

@@ -82,11 +82,6 @@ AWAIT_SESSIONS = frozenset(
     {
         (SERVICE, "rate"),
         (SERVICE, "burst"),
-        ("aiges", "realTimeRlt"),
-        ("fc", "ttl"),
-        ("fc", "roll"),
-        ("ws", "readTimeout"),
-        ("ws", "sessionTimeout"),
     }
 )
 """Read and checked, but about sessions and calls over gRPC, which are not built yet."""
@@ -172,7 +167,7 @@ _AIGES = (
     _absent("aiges", "httpRetry", 1, "payload data is not downloaded from URLs"),
     _absent("aiges", "storageData", False, "payloads are not written to files"),
     _absent("aiges", "gray", False, "there is no sonar metric that could carry the tag"),
-    _absent("aiges", "sessMode", False, "WebSocket is not built yet; POST is served"),
+    _settled("aiges", "sessMode", "every route takes POST and WebSocket alike"),
     _settled("aiges", "asyncMode", "results are always taken as the wrapper produces them"),
     _settled("aiges", "sessDelGt", "licences are returned without helpers"),
     _settled("aiges", "asyncRelease", "licences are returned at once"),

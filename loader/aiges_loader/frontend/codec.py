@@ -81,6 +81,41 @@ def decode_request(
     return Request(Call(sid, params, inputs, deadline_at), expectations)
 
 
+class Frame(NamedTuple):
+    """A message of a session's client.
+
+    Attributes:
+        header: As sent.
+        params: Scalars of the parameter section.
+        expectations: Its objects: outputs that the client expects, by key.
+        inputs: In the request's order, declared ones first.
+    """
+
+    header: Mapping[str, Json]
+    params: Mapping[str, str]
+    expectations: Mapping[str, Expectation]
+    inputs: tuple[Datum, ...]
+
+    def passed(self, names: Sequence[str]) -> dict[str, str]:
+        """Return members of the header that become params; missing ones as ""."""
+        return {name: _scalar_text(self.header.get(name)) or "" for name in names}
+
+
+def decode_frame(message: bytes, *, declared_inputs: Sequence[str]) -> Frame:
+    """Decode a message of a session's client; every section may be absent.
+
+    Raises:
+        BadRequestError: Not a JSON object, or a part of the wrong kind.
+        BadPayloadError: A payload's data is neither base64 nor JSON.
+    """
+    if message.strip() == b"null":
+        raise BadRequestError("expected an object, got null")
+    sections = read_sections(message)
+    params, expectations = decode_parameter(sections.parameter)
+    inputs = decode_payload(sections.payload, declared_inputs)
+    return Frame(sections.header, params, expectations, inputs)
+
+
 def decode_parameter(
     parameter: Mapping[str, Mapping[str, Json]],
 ) -> tuple[dict[str, str], dict[str, Expectation]]:

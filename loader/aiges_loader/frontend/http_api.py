@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from aiges_loader.errors import BodyTooLargeError, CallError, NoWorkerError
-from aiges_loader.frontend import swagger
+from aiges_loader.frontend import sse_api, swagger, ws_api
 from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.http_server import SERVER_NAME
 from aiges_loader.frontend.inference import Backend, HttpAnswer, HttpSettings, Inference, new_sid
@@ -23,6 +23,7 @@ from aiges_loader.frontend.openapi import openapi
 from aiges_loader.frontend.quick_http import head_of
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.frontend.schema import parse_schema
+from aiges_loader.frontend.ws_api import Described, SessionApi
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ CORS: Final[Mapping[str, str]] = {
 
 _JSON: Final = {**CORS, "Content-Type": "application/json", "Server": SERVER_NAME}
 _JSON_UTF8: Final = {**_JSON, "Content-Type": "application/json; charset=utf-8"}
+_EVENT_FIELDS: Final = {**CORS, "Server": SERVER_NAME}
 _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 RETRY_AFTER_S: Final = 1
 PREFLIGHT_AGE_S: Final = 600
@@ -54,14 +56,16 @@ class HttpApi:
     Attributes:
         draining: The service was told to end.
         inference: Answers requests for it.
+        sessions: Serves those who want more than one answer.
 
     Until `describe` is called only the probes have answers; anything else waits for it, like a
     call waits for a worker.
     """
 
-    def __init__(self, backend: Backend, settings: HttpSettings) -> None:
+    def __init__(self, backend: Backend, settings: HttpSettings, sessions: SessionApi) -> None:
         """Make an API that knows no routes yet."""
         self.draining = False
+        self.sessions = sessions
         self.inference = Inference(backend, settings)
         self._backend = backend
         self._described = asyncio.Event()
@@ -109,6 +113,9 @@ class HttpApi:
         self._inference = frozenset(service.routes)
         self._quick_routes = frozenset(route.encode() for route in service.routes)
         self.inference.inputs = tuple(service.inputs)
+        self.sessions.described = Described(
+            service.sub, tuple(service.inputs), service.attribute_kinds
+        )
         self._documents = {
             "/openapi.json": document,
             "/swagger/doc.json": document,
@@ -132,11 +139,11 @@ class HttpApi:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = _path_of(request)
         if path in self._inference:
-            if request.method == "POST":
-                return await self._once(request)
-            return _preflight() if request.method == "OPTIONS" else _not_found()
+            return await self._infer(request)
         if path in ("/livez", "/readyz") and request.method in ("GET", "HEAD"):
             return self._probe(path)
+        if path == "/ping" and _wants_websocket(request):
+            return await ws_api.echo(request, self.settings.max_body_bytes)
         if not self._described.is_set():
             return await self._wait_and_answer(request)
         return self._page(request, path)
@@ -154,6 +161,15 @@ class HttpApi:
 
     # Inference:
 
+    async def _infer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "POST":
+            if sse_api.is_wanted(request):
+                return await self._events(request)
+            return await self._once(request)
+        if _wants_websocket(request):
+            return await self.sessions.serve(request)
+        return _preflight() if request.method == "OPTIONS" else _not_found()
+
     async def _once(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = self.inference.begin()
         try:
@@ -164,6 +180,23 @@ class HttpApi:
             return _response(self.inference.late(asked))
         except CallError as error:
             return _response(self.inference.fail(asked, error))
+        finally:
+            self.inference.drop(asked)
+
+    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = self.inference.begin()
+        sid = self.sessions.new_sid()
+        try:
+            async with asyncio.timeout(self.settings.timeout_s):
+                body = await self._body(request)
+            response = await sse_api.serve(self.sessions, request, body, sid, _EVENT_FIELDS)
+        except TimeoutError:
+            return _response(self.inference.late(asked))
+        except CallError as error:
+            return _response(self.inference.fail(asked, error))
+        else:
+            self.inference.done(asked)
+            return response
         finally:
             self.inference.drop(asked)
 
@@ -206,6 +239,10 @@ class HttpApi:
         if path in self._documents:
             return web.Response(body=self._documents[path], headers=_JSON_UTF8)
         return _other_page(path, method)
+
+
+def _wants_websocket(request: web.BaseRequest) -> bool:
+    return request.method == "GET" and request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _path_of(request: web.BaseRequest) -> str:

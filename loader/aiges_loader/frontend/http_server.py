@@ -151,6 +151,7 @@ class _Connections(web.Server):
         self._handler = handler
         self._quick = quick
         self._quick_connections: set[QuickConnection] = set()
+        self._in_hand: set[RequestHandler] = set()  # of the library, with a request that has begun
         self._busy = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -159,10 +160,13 @@ class _Connections(web.Server):
         self._all_heard = asyncio.Event()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
         self.begun()
+        self._in_hand.add(connection)
         try:
             return await self._handler(request)
         finally:
+            self._in_hand.discard(connection)
             self.ended()
 
     def begun(self) -> None:
@@ -177,8 +181,14 @@ class _Connections(web.Server):
             self.idle.set()
 
     def close_idle(self) -> None:
-        """Close idle connections; busy ones go after their answer."""
-        self.pre_shutdown()
+        """Close idle connections; busy ones go after their answer.
+
+        The library's own way would take no more bytes from any: the rest of a body, or what a
+        WebSocket's client has to say, would be lost.
+        """
+        for library_s in self.connections:
+            if library_s not in self._in_hand:
+                library_s.close()
         for connection in list(self._quick_connections):
             if not connection.is_busy:
                 connection.close()

@@ -286,6 +286,10 @@ class Inference:
         """Answer a request whose deadline has passed."""
         return self.fail(asked, DeadlineError())
 
+    def done(self, asked: Asked) -> None:
+        """Count a request that has been answered well, by somebody else."""
+        self._end(asked, Code.OK)
+
     def drop(self, asked: Asked) -> None:
         """Count a request that gets no answer, because its client has gone; nothing if it has."""
         if not asked.ended:

@@ -50,6 +50,7 @@ class Service:
         routes: Paths to serve it on, without repetition; the first is the one to publish.
         inputs: Key -> type, in declared order.
         outputs: Key -> type, in declared order.
+        attribute_kinds: Output -> attribute -> "integer", "number" or "bool", where declared.
         parameters: In declared order.
         input_schema: JSON Schema of a request.
         output_schema: JSON Schema of a response.
@@ -63,6 +64,7 @@ class Service:
     routes: tuple[str, ...]
     inputs: Mapping[str, DataType]
     outputs: Mapping[str, DataType]
+    attribute_kinds: Mapping[str, Mapping[str, str]]
     parameters: tuple[Parameter, ...]
     input_schema: Mapping[str, Json]
     output_schema: Mapping[str, Json]
@@ -107,6 +109,7 @@ def parse_schema(text: str, *, service_name: str) -> Service:
         routes=_routes(meta, service_id, version, service_name),
         inputs=_declared_types(block.part("input", optional=True)) or _guessed_types(entries),
         outputs=outputs,
+        attribute_kinds=_attribute_kinds(response.property("payload").properties()),
         parameters=_parameters(request.property("parameter").properties(), service_id, outputs),
         input_schema=request.members,
         output_schema=response.members,
@@ -198,6 +201,19 @@ def _guessed_types(entries: Mapping[str, _Part]) -> dict[str, DataType]:
         field = next((field for field in TYPE_OF_FIELD if field in declared), "other")
         types[name] = TYPE_OF_FIELD[field]
     return types
+
+
+def _attribute_kinds(outputs: Mapping[str, _Part]) -> dict[str, dict[str, str]]:
+    """Tell which attributes of results are no texts: the original knows these three words."""
+    kinds: dict[str, dict[str, str]] = {}
+    for name, output in outputs.items():
+        declared = {key: part.members.get("type") for key, part in output.properties().items()}
+        kinds[name] = {
+            key: str(kind)
+            for key, kind in declared.items()
+            if kind in ("integer", "number", "bool")
+        }
+    return kinds
 
 
 def _parameters(

@@ -5,14 +5,18 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Protocol
+from contextlib import suppress
+from typing import Final, Protocol
 
 from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import CallError, EndedHandleError
+from aiges_loader.errors import CallError, EndedHandleError, NoLicenceError
 from aiges_loader.pool.session_channel import SessionEvents, SessionPort
 from aiges_loader.sessions.session import Opening, Session
 from aiges_loader.sessions.table import SessionTable
 from aiges_wire.codes import Code
+
+LEAVING_S: Final = 1.0
+"""How long a session may be waited for that is over, and is being destroyed by its worker."""
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +77,8 @@ class Sessions:
         self._backend = backend
         self._table: SessionTable[Session] = SessionTable()
         self._connected: set[Session] = set()  # those that end with their connection
+        self._leaving: set[Session] = set()  # over, but their worker is not done with them
+        self._licence_returned = asyncio.Event()
         self._none_left = asyncio.Event()
         self._none_left.set()
 
@@ -107,7 +113,7 @@ class Sessions:
         session = Session(
             opening,
             results_at_once=self.results_at_once,
-            give_back=self._backend.give_back_licence,
+            give_back=self._give_back,
             on_over=self._over,
         )
         if opening.expires:
@@ -116,7 +122,7 @@ class Sessions:
             self._connected.add(session)
         self._none_left.clear()
         try:
-            await self._backend.take_licence()
+            await self._take_licence()
             session.licence_held = True
             port = await self._backend.open_session(session.handle, opening.params, session)
         except BaseException as error:
@@ -125,6 +131,20 @@ class Sessions:
             raise
         session.attach(port)  # which closes it, if the session expired while it waited
         return session
+
+    async def _take_licence(self) -> None:
+        """Take a licence; if others are about to return theirs, a client need not come again."""
+        until = time.monotonic() + LEAVING_S
+        while True:
+            try:
+                return await self._backend.take_licence()
+            except NoLicenceError:
+                if not self._leaving or time.monotonic() > until:
+                    raise
+            self._licence_returned.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING_S):
+                    await self._licence_returned.wait()
 
     def find(self, handle: str) -> Session:
         """Return an open session, for which somebody has asked just now.
@@ -158,6 +178,13 @@ class Sessions:
     def _over(self, session: Session, error: CallError | None) -> None:
         self.ended[int(error.code) if error is not None else int(Code.OK)] += 1
         self._connected.discard(session)
+        if session.licence_held:
+            self._leaving.add(session)
         self._table.end(session.handle, session)
         if not len(self):
             self._none_left.set()
+
+    def _give_back(self, session: Session) -> None:
+        self._leaving.discard(session)
+        self._backend.give_back_licence()
+        self._licence_returned.set()

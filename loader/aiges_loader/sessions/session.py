@@ -66,7 +66,7 @@ class Session:
         opening: Opening,
         *,
         results_at_once: bool,
-        give_back: Callable[[], None],
+        give_back: "Callable[[Session], None]",
         on_over: "Callable[[Session, CallError | None], None]",
     ) -> None:
         """Make one whose worker is still to be found: `attach` follows, or `abort`.
@@ -308,7 +308,7 @@ class Session:
         """Give the licence back once the worker is done with a session that is over, or failed."""
         if self.licence_held and self._is_gone and (self._is_over or self._error is not None):
             self.licence_held = False
-            self._give_back()
+            self._give_back(self)
 
     async def _wait_in(self, queue: deque[asyncio.Future[None]]) -> None:
         waiter = self._loop.create_future()

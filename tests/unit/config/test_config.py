@@ -570,7 +570,6 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
         ("[pool]\nhangTimeout = 9", "[pool] hangTimeout: is below [http] timeout"),
         ("[http]\nprocesses = 2", "[http] processes: has no effect yet"),
         ("[batch]\nmaxSize = 8", "[batch] maxSize: is more than [fc] max, which is 1: a batch"),
-        ("[aiges]\nsessMode = true", "[aiges] sessMode: has no effect: WebSocket is not built yet"),
         ("[aiges]\nhttpRetry = 3", "[aiges] httpRetry: has no effect: payload data is not"),
         ("[aiges]\nstorageData = true", "[aiges] storageData: has no effect: payloads are not"),
         ("[lbv2]\nable = 1", "[lbv2] able: has no effect: load is not reported"),

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -16,6 +17,8 @@ from aiges_loader.frontend.http_api import HttpApi
 from aiges_loader.frontend.http_server import HttpLimits, HttpServer
 from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.quick_http import MAX_BEHIND_BYTES
+from aiges_loader.frontend.ws_api import SessionApi, SessionSettings
+from aiges_loader.sessions.engine import Sessions
 from support.service import once_body
 from support.waiting import until
 
@@ -142,6 +145,12 @@ async def served(
             max_body_bytes=max_body_bytes,
             legacy_status=False,
             restart_wait_s=1.0,
+        ),
+        SessionApi(
+            Sessions(cast(Any, backend), ttl_s=1.0, roll_s=1.0, results_at_once=True),
+            SessionSettings((), timeout_s, timeout_s, max_body_bytes),
+            host="127.0.0.1",
+            port=5090,
         ),
     )
     api.describe(SCHEMA)

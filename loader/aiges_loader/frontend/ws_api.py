@@ -1,0 +1,272 @@
+"""Sessions over WebSocket: one connection is one session."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from aiges_loader.errors import (
+    BadFrameError,
+    BadOutputError,
+    BadRequestError,
+    CallError,
+    InternalError,
+    SessionTimeoutError,
+)
+from aiges_loader.frontend import codec
+from aiges_loader.frontend.session_frames import ResultWriter, error_frame
+from aiges_loader.frontend.session_ids import SessionIds
+from aiges_loader.sessions.engine import Sessions
+from aiges_loader.sessions.session import Opening, Session
+from aiges_wire.codes import DataStatus
+
+PING_S: Final = 30.0
+"""How often a silent client is asked whether it is there; it has half of that to answer."""
+
+CLOSE_LIMIT_S: Final = 1.0
+"""How long a client may take to answer a close frame."""
+
+MAX_REASON_BYTES: Final = 123
+"""Of a close frame."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What sessions over HTTP need of the configuration.
+
+    Attributes:
+        header_pass: Names of members of `header` that become params.
+        read_timeout_s: Longest silence of a client from which something is awaited.
+        session_timeout_s: Longest life of a session.
+        max_message_bytes: Of one message.
+    """
+
+    header_pass: tuple[str, ...]
+    read_timeout_s: float
+    session_timeout_s: float
+    max_message_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What sessions need of the wrapper's description.
+
+    Attributes:
+        sub: First part of a session's name.
+        inputs: Keys that come first among a message's inputs, in this order.
+        attribute_kinds: See `Service`.
+    """
+
+    sub: str = ""
+    inputs: tuple[str, ...] = ()
+    attribute_kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+class SessionApi:
+    """Serves sessions to HTTP clients.
+
+    Attributes:
+        sessions: The engine.
+        settings: May be replaced at any time.
+        described: Likewise.
+    """
+
+    def __init__(
+        self, sessions: Sessions, settings: SessionSettings, *, host: str, port: int
+    ) -> None:
+        """Make it.
+
+        Args:
+            sessions: The engine.
+            settings: See above.
+            host: The service's address.
+            port: Of its gRPC listener.
+        """
+        self.sessions = sessions
+        self.settings = settings
+        self.described = Described()
+        self._ids = SessionIds(os.getpid(), host, port)
+
+    def new_sid(self) -> str:
+        """Name a session."""
+        return self._ids.next(self.described.sub, time.time_ns() // 1_000_000)
+
+    async def open(self, sid: str, frame: codec.Frame, *, base: int) -> Session:
+        """Begin the session that a first message asks for; raise `CallError`."""
+        if frame.header.get("downMethod") == "async":
+            raise BadOutputError("invalid downMethod")
+        params = {**frame.passed(self.settings.header_pass), "sid": sid, **frame.params}
+        return await self.sessions.open(Opening(sid, params, base, expires=False))
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one connection to its end."""
+        socket = web.WebSocketResponse(
+            heartbeat=PING_S,
+            max_msg_size=self.settings.max_message_bytes,
+            timeout=CLOSE_LIMIT_S,
+            compress=False,
+        )
+        await socket.prepare(request)
+        connection = _Connection(self, socket, self.new_sid())
+        try:
+            await connection.serve()
+        finally:
+            connection.leave()
+        return socket
+
+
+class _Connection:
+    """One client: a task reads what it sends, another one sends it what its session produces."""
+
+    def __init__(self, api: SessionApi, socket: web.WebSocketResponse, sid: str) -> None:
+        self._api = api
+        self._settings = api.settings
+        self._socket = socket
+        self._sid = sid
+        self._session: Session | None = None
+        self._writer: ResultWriter | None = None
+        self._count = 0
+        self._loop = asyncio.get_running_loop()
+        self._began_at = self._loop.time()
+        self._has_ended = False  # the last result has been sent
+        self._has_failed = False
+
+    async def serve(self) -> None:
+        """Read until the client leaves, or is sent away."""
+        async with asyncio.TaskGroup() as tasks:
+            pushing: asyncio.Task[None] | None = None
+            try:
+                while (message := await self._next()) is not None:
+                    if self._has_ended:
+                        continue  # the client is expected to leave
+                    await self._take(message)
+                    if pushing is None and self._session is not None:
+                        pushing = tasks.create_task(self._push(), name="session-results")
+            except CallError as error:
+                await self._fail(error)
+            except Exception:  # a bug of ours
+                log.exception("session failed sid=%s", self._sid)
+                await self._fail(InternalError())
+            finally:
+                if pushing is not None:
+                    pushing.cancel()
+
+    def leave(self) -> None:
+        """End the session with the connection."""
+        if self._session is not None:
+            self._session.abort()
+
+    async def _next(self) -> bytes | None:
+        """Wait for the next message; None once there will be no more."""
+        try:
+            message = await self._receive()
+        except TimeoutError:
+            if self._is_owed_results():
+                raise SessionTimeoutError from None
+            await self._close("time out")
+            return None
+        if message.type is WSMsgType.TEXT:
+            return str(message.data).encode(errors="surrogatepass")
+        if message.type is WSMsgType.BINARY:
+            return bytes(message.data)
+        if message.type is WSMsgType.ERROR:
+            log.debug("session broke sid=%s reason=%s", self._sid, self._socket.exception())
+        return None
+
+    async def _receive(self) -> WSMessage:
+        """Wait for a message, as long as the client may be silent.
+
+        Once its input is complete a client has nothing to say, and waits for us: then only the
+        session's own life is limited.
+        """
+        silent_from = self._loop.time()
+        receiving = asyncio.ensure_future(self._socket.receive())
+        try:
+            while True:
+                until = silent_from + self._settings.read_timeout_s
+                if self._is_owed_results():
+                    until = max(until, self._began_at + self._settings.session_timeout_s)
+                left = until - self._loop.time()
+                done, _ = await asyncio.wait([receiving], timeout=max(0.0, left))
+                if done:
+                    return receiving.result()
+                if not self._is_owed_results() or self._loop.time() >= until:
+                    raise TimeoutError
+        finally:
+            receiving.cancel()
+
+    def _is_owed_results(self) -> bool:
+        session = self._session
+        return session is not None and session.input_is_complete and not self._has_ended
+
+    async def _take(self, message: bytes) -> None:
+        if self._loop.time() > self._began_at + self._settings.session_timeout_s:
+            raise SessionTimeoutError
+        self._count += 1
+        try:
+            frame = codec.decode_frame(message, declared_inputs=self._api.described.inputs)
+        except BadRequestError:
+            raise BadFrameError from None
+        if self._session is None:
+            self._session = await self._api.open(self._sid, frame, base=self._count)
+            kinds = self._api.described.attribute_kinds
+            self._writer = ResultWriter(self._sid, frame.expectations, kinds)
+            await self._send(self._writer.acknowledgement())
+        if not self._session.is_over:  # its last result may be on its way out
+            await self._session.write(self._count, frame.inputs)
+
+    async def _push(self) -> None:
+        """Send results as they come, as fast as the client takes them."""
+        assert self._session is not None
+        assert self._writer is not None
+        try:
+            while True:
+                result = await self._session.read(None)
+                assert result is not None
+                await self._send(self._writer.result(result))
+                if result.is_last:
+                    break
+        except CallError as error:
+            await self._fail(error)
+            return
+        self._has_ended = True
+        if result.outputs[-1].status == DataStatus.ONCE:
+            await self._close("")
+
+    async def _send(self, frame: bytes) -> None:
+        with suppress(ConnectionResetError):  # it has gone; reading finds the end
+            await self._socket.send_str(frame.decode())
+
+    async def _fail(self, error: CallError) -> None:
+        if self._session is not None:
+            self._session.abort()
+        if not self._has_failed and not self._socket.closed:  # whichever task found it first
+            self._has_failed = True
+            await self._send(error_frame(error, self._sid))
+            await self._close(str(error))
+
+    async def _close(self, reason: str) -> None:
+        text = reason.encode(errors="replace")[:MAX_REASON_BYTES]
+        await self._socket.close(code=WSCloseCode.OK, message=text.decode(errors="ignore").encode())
+
+
+async def echo(request: web.BaseRequest, max_message_bytes: int) -> web.StreamResponse:
+    """Serve /ping: answer "ping" with "pong", and anything else with itself."""
+    socket = web.WebSocketResponse(
+        max_msg_size=max_message_bytes, timeout=CLOSE_LIMIT_S, compress=False
+    )
+    await socket.prepare(request)
+    async for message in socket:
+        if message.type is WSMsgType.TEXT:
+            await socket.send_str("pong" if message.data == "ping" else message.data)
+        elif message.type is WSMsgType.BINARY:
+            await socket.send_bytes(b"pong" if message.data == b"ping" else message.data)
+    return socket
