@@ -123,6 +123,7 @@ class XsfApi:
     Attributes:
         header_pass: Names of headers that become params; may be replaced at any time.
         draining: The service was told to end: nothing new is begun.
+        running: Calls of clients that have begun and have no answer yet.
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class XsfApi:
         self._once_handles: set[str] = set()
         self._outputs: WeakKeyDictionary[Session, StreamOutputs] = WeakKeyDictionary()
         self._most_licences = 0
-        self._running = 0
+        self.running = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -171,7 +172,7 @@ class XsfApi:
             async with asyncio.timeout(limit_s):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("gRPC calls go on running=%d after=%gs", self._running, limit_s)
+            log.warning("gRPC calls go on running=%d after=%gs", self.running, limit_s)
 
     async def close(self) -> None:
         """End the connections to where inputs come from."""
@@ -217,13 +218,13 @@ class XsfApi:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        self._running += 1
+        self.running += 1
         self._idle.clear()
         try:
             yield
         finally:
-            self._running -= 1
-            if not self._running:
+            self.running -= 1
+            if not self.running:
                 self._idle.set()
 
     # Operations:
