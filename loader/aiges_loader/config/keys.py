@@ -80,8 +80,6 @@ DEAD_SECTIONS = frozenset({"auth", "resource", "elog"})
 """In sample files, read by nobody."""
 AWAIT_SESSIONS = frozenset(
     {
-        (SERVICE, "rate"),
-        (SERVICE, "burst"),
         ("aiges", "realTimeRlt"),
         ("fc", "ttl"),
         ("fc", "roll"),
@@ -89,7 +87,7 @@ AWAIT_SESSIONS = frozenset(
         ("ws", "sessionTimeout"),
     }
 )
-"""Read and checked, but about sessions and calls over gRPC, which are not built yet."""
+"""Read and checked, but about sessions, which are not built yet."""
 DEFAULT_COMMAND = "/usr/bin/env python -m aiges.serve"
 """Runs a worker; an empty `pythonPluginCmd` means this, too."""
 
@@ -169,7 +167,7 @@ _AIGES = (
     _text("aiges", "usrCfg", ""),
     _text("aiges", "headerPass", ""),
     _text("aiges", "pythonPluginCmd", DEFAULT_COMMAND),
-    _absent("aiges", "httpRetry", 1, "payload data is not downloaded from URLs"),
+    _integer("aiges", "httpRetry", 1, low=-inf),
     _absent("aiges", "storageData", False, "payloads are not written to files"),
     _absent("aiges", "gray", False, "there is no sonar metric that could carry the tag"),
     _absent("aiges", "sessMode", False, "WebSocket is not built yet; POST is served"),
