@@ -52,6 +52,7 @@ class Server:
     def __init__(self, backend: MemoryBackend, **settings: Any) -> None:
         self.backend = backend
         self.tally = RequestTally()
+        self.is_ready = True
         port = GrpcSettings("127.0.0.1", 0, "[svc] port", 4 << 20, 4 << 20, share=False)
         self.grpc = GrpcApi(port)
         values = {
@@ -66,6 +67,7 @@ class Server:
             XsfSettings("127.0.0.1", self.grpc.port, **values),
             header_pass=("appid", "sid"),
             tally=self.tally,
+            is_ready=lambda: self.is_ready,
         )
         self.grpc.serve(SERVICES, self.api.handlers())
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc.port}")
@@ -323,6 +325,13 @@ async def test_a_step_that_failed_is_told_by_its_number(
     assert await server.error("AIIn", handle="h1", data={"sync_id": 2}) == ENDED
 
 
+async def test_a_package_that_cannot_be_read_ends_its_session(server: Server) -> None:
+    await server.open()
+    code, text = await server.error("AIIn", handle="h1", data={"pl": [{"data": "eA=="}]})
+    assert (code, text) == (10009, "input invalid data: a payload has no meta")
+    assert await server.error("AIIn", handle="h1") == ENDED
+
+
 async def test_a_session_is_dropped_by_its_client(server: Server) -> None:
     await server.open()
     assert await server.output("AIExcp", handle="h1", data={"serviceId": "s"}) == {"serviceId": "s"}
@@ -470,7 +479,7 @@ async def test_bytes_that_are_no_message_are_refused(server: Server) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await server.send_bytes(b"\xff\xff\xff")
     assert refused.value.code() is grpc.StatusCode.INTERNAL
-    message = xsf.ReqData(op="AIIn", data=[xsf.DataMeta(data=b"\xff\xff\xff")])
+    message = xsf.ReqData(op="AILoad", data=[xsf.DataMeta(data=b"\xff\xff\xff")])
     reply = await server.send_bytes(message.SerializeToString())
     assert reply["data"][0]["LoaderOutput"]["code"] == 10401
 
@@ -498,7 +507,7 @@ async def test_a_service_that_stops_begins_nothing_and_finishes_the_rest(server:
 
 async def test_an_operator_asks_for_health(server: Server) -> None:
     assert await server.tool('{"cmd": "health"}') == "health staus:"
-    server.backend.is_ready = False
+    server.is_ready = False
     assert "err" in await server.tool('{"cmd": "health"}')
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await server.tool("", "{}")

@@ -5,7 +5,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiges_loader.calls import Call, Datum, Reply
-from aiges_loader.errors import CallError, EndedHandleError, NoLicenceError, UnknownHandleError
+from aiges_loader.errors import (
+    CallError,
+    EndedHandleError,
+    HandleTakenError,
+    NoLicenceError,
+    UnknownHandleError,
+)
 from aiges_loader.sessions.session import Opening, Result
 
 
@@ -63,7 +69,6 @@ class MemoryBackend:
     def __init__(self, answer: Callable[[Call], Awaitable[Reply]], *, licences: int = 8) -> None:
         self.answer = answer
         self.calls: list[Call] = []
-        self.is_ready = True
         self.licences_limit = licences
         self.live: dict[str, MemorySession] = {}
         self.ended: set[str] = set()
@@ -80,6 +85,8 @@ class MemoryBackend:
         return await self.answer(call)
 
     async def open(self, opening: Opening) -> MemorySession:
+        if opening.handle in self.live:
+            raise HandleTakenError(opening.handle)
         if len(self.live) >= self.licences_limit:
             raise NoLicenceError
         self.live[opening.handle] = session = MemorySession(opening, self._end)

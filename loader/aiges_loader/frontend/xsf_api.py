@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
@@ -69,10 +69,6 @@ class Backend(Protocol):
     """What runs calls and sessions."""
 
     @property
-    def is_ready(self) -> bool:
-        """Say whether enough workers take calls."""
-
-    @property
     def licences_taken(self) -> int:
         """How many calls and sessions hold a licence."""
 
@@ -133,8 +129,17 @@ class XsfApi:
         *,
         header_pass: tuple[str, ...],
         tally: RequestTally,
+        is_ready: Callable[[], bool],
     ) -> None:
-        """Make it; `tally` counts the once calls."""
+        """Make it.
+
+        Args:
+            backend: Runs what is asked for.
+            settings: What stays as it is.
+            header_pass: See above.
+            tally: Counts the once calls.
+            is_ready: Says whether the service takes calls.
+        """
         self.header_pass = header_pass
         self.draining = False
         self._backend = backend
@@ -147,7 +152,7 @@ class XsfApi:
         self._downloads = Downloads(
             attempts=settings.http_attempts, max_bytes=settings.max_download_bytes
         )
-        self._toolbox = ToolBox(lambda: backend.is_ready, self._age_s)
+        self._toolbox = ToolBox(is_ready, self._age_s)
         self._once_handles: set[str] = set()
         self._outputs: WeakKeyDictionary[Session, StreamOutputs] = WeakKeyDictionary()
         self._most_licences = 0
@@ -236,14 +241,31 @@ class XsfApi:
             self._change_licences(asked)
             return messages.empty_output("")
         if asked.op in _SESSION_STEPS:
-            package = messages.decode_package(asked.data, header_pass=self.header_pass)
-            if asked.opens and package.once and asked.op != "AIExcp":
-                return await self._counted_once(asked, handle, package)
-            return await self._session_step(asked, handle, package)
+            return await (self._begin if asked.opens else self._go_on)(asked, handle)
         if asked.op in _NOTHING_TO_DO:
-            package = messages.decode_package(asked.data, header_pass=self.header_pass)
-            return messages.empty_output(package.service_id)
+            return messages.empty_output(self._package(asked).service_id)
         raise BadOperationError
+
+    def _package(self, asked: Asked) -> Package:
+        return messages.decode_package(asked.data, header_pass=self.header_pass)
+
+    async def _begin(self, asked: Asked, handle: str) -> Answer:
+        package = self._package(asked)
+        if self.draining:
+            raise NoWorkerError("the service is stopping")
+        if handle in self._once_handles:
+            raise HandleTakenError(handle)
+        if package.once and asked.op != "AIExcp":
+            return await self._counted_once(asked, handle, package)
+        session = await self._backend.open(Opening(handle, package.params, package.number))
+        self._outputs[session] = StreamOutputs(package.expectations)
+        with _ended_by_errors(session):
+            return await self._step(asked, session, package)
+
+    async def _go_on(self, asked: Asked, handle: str) -> Answer:
+        session = self._backend.find(handle)
+        with _ended_by_errors(session):
+            return await self._step(asked, session, self._package(asked))
 
     def _change_licences(self, asked: Asked) -> None:
         number = decimal_integer(asked.params.get("authzNo", ""))
@@ -272,7 +294,8 @@ class XsfApi:
             self._tally.end(code, time.monotonic() - began_at)
 
     async def _once(self, asked: Asked, handle: str, package: Package) -> Answer:
-        self._check_free(handle)
+        if self._lives(handle):
+            raise HandleTakenError(handle)
         self._once_handles.add(handle)
         is_refused = False
         try:
@@ -302,47 +325,28 @@ class XsfApi:
 
     # Sessions:
 
-    async def _session_step(self, asked: Asked, handle: str, package: Package) -> Answer:
-        session = await self._session(asked, handle, package)
-        try:
-            if asked.op == "AIExcp":
-                session.abort()
-                result = None
-            elif asked.op == "AIIn":
-                inputs = await self._downloads.complete(package.inputs)
-                await session.write(package.number, inputs)
-                # Nothing can have come of the first package yet.
-                result = None if asked.opens else await _next_result(session, 0.0)
-            else:
-                result = await _next_result(session, asked.wait_s)
-            if result is None:
-                return messages.empty_output(package.service_id)
-            output = self._outputs[session].output(result.outputs, package.service_id)
-        except CallError:
+    async def _step(self, asked: Asked, session: Session, package: Package) -> Answer:
+        result = None
+        if asked.op == "AIExcp":
             session.abort()
-            raise
+        elif asked.op == "AIOut":
+            result = await _next_result(session, asked.wait_s)
+        else:
+            inputs = await self._downloads.complete(package.inputs)
+            await session.write(package.number, inputs)
+            if not asked.opens:  # else nothing can have come of it yet
+                result = await _next_result(session, 0.0)
+        if result is None:
+            return messages.empty_output(package.service_id)
+        output = self._outputs[session].output(result.outputs, package.service_id)
         return Answer(output.SerializeToString())
 
-    async def _session(self, asked: Asked, handle: str, package: Package) -> Session:
-        """Open the session of a handle, or find it."""
-        if not asked.opens:
-            return self._backend.find(handle)
-        self._check_free(handle)
-        session = await self._backend.open(Opening(handle, package.params, package.number))
-        self._outputs[session] = StreamOutputs(package.expectations)
-        return session
-
-    def _check_free(self, handle: str) -> None:
-        """Raise if nothing can begin under this handle."""
-        if self.draining:
-            raise NoWorkerError("the service is stopping")
-        if handle in self._once_handles:
-            raise HandleTakenError(handle)
+    def _lives(self, handle: str) -> bool:
         try:
             self._backend.find(handle)
         except (UnknownHandleError, EndedHandleError):
-            return
-        raise HandleTakenError(handle)
+            return False
+        return True
 
     # Refusals:
 
@@ -356,6 +360,15 @@ class XsfApi:
         if taken < self._most_licences:
             return NoLicenceError(f"lack of license -> now:{taken},max:{limit}")
         return error
+
+
+@contextmanager
+def _ended_by_errors(session: Session) -> Iterator[None]:
+    try:
+        yield
+    except CallError:
+        session.abort()
+        raise
 
 
 async def _next_result(session: Session, wait_s: float) -> Result | None:
