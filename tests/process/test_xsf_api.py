@@ -22,6 +22,7 @@ from aiges_loader.errors import (
 )
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.request_tally import RequestTally
+from aiges_loader.frontend.token_bucket import TokenBucket
 from aiges_loader.frontend.xsf_api import SERVICES, XsfApi, XsfSettings
 from aiges_loader.sessions.session import Result
 from aiges_wire.pb import xsf_pb2 as xsf
@@ -49,23 +50,20 @@ async def shout(call: Call) -> Reply:
 class Server:
     """The gRPC port of a service without workers."""
 
-    def __init__(self, backend: MemoryBackend, **settings: Any) -> None:
+    def __init__(
+        self, backend: MemoryBackend, *, attempts: int = 1, bucket: TokenBucket | None = None
+    ) -> None:
         self.backend = backend
         self.tally = RequestTally()
         self.is_ready = True
         port = GrpcSettings("127.0.0.1", 0, "[svc] port", 4 << 20, 4 << 20, share=False)
         self.grpc = GrpcApi(port)
-        values = {
-            "token_interval_s": 0.0,
-            "token_burst": 0,
-            "http_attempts": 1,
-            "max_download_bytes": 1000,
-            **settings,
-        }
         self.api = XsfApi(
             backend,
-            XsfSettings("127.0.0.1", self.grpc.port, **values),
-            header_pass=("appid", "sid"),
+            XsfSettings(("appid", "sid"), http_attempts=attempts, max_download_bytes=1000),
+            address="127.0.0.1",
+            port=self.grpc.port,
+            bucket=bucket or TokenBucket(interval_s=0.0, burst=0),
             tally=self.tally,
             is_ready=lambda: self.is_ready,
         )
@@ -80,7 +78,7 @@ class Server:
 
     async def __aexit__(self, *_: object) -> None:
         await self.channel.close()
-        await self.api.close()
+        await self.api.__aexit__()
         await self.grpc.stop(1.0)
 
     async def send(self, op: str, **arguments: Any) -> dict[str, Any]:
@@ -401,7 +399,6 @@ async def download_of(
         data = once_data(pl=[payload_json(b"", status="3", dataSrc="http", url=url)])
         return await server.once(data=data)
     finally:
-        await server.api.close()
         site.close()
         await web_server.shutdown(1.0)
 
@@ -421,12 +418,12 @@ async def test_a_download_is_tried_as_often_as_configured() -> None:
         asked += 1
         return web.Response(status=404) if asked < 3 else web.Response(body=b"at last")
 
-    async with Server(MemoryBackend(shout), http_attempts=2) as server:
+    async with Server(MemoryBackend(shout), attempts=2) as server:
         output = await download_of(server, page)
     assert (output["code"], output["err"]) == (10009, "http download fail with 404 Not Found")
     assert asked == 2
     asked = 0
-    async with Server(MemoryBackend(shout), http_attempts=3) as server:
+    async with Server(MemoryBackend(shout), attempts=3) as server:
         assert text_of(await download_of(server, page)) == b"AT LAST"
 
 
@@ -464,8 +461,8 @@ async def test_licences_follow_the_operator(server: Server) -> None:
 
 
 async def test_too_many_calls_are_refused() -> None:
-    limits = {"token_interval_s": 3600.0, "token_burst": 2}
-    async with Server(MemoryBackend(shout), **limits) as server:
+    bucket = TokenBucket(interval_s=3600.0, burst=2)
+    async with Server(MemoryBackend(shout), bucket=bucket) as server:
         for _ in range(2):
             assert "code" not in await server.send("ping")
         with pytest.raises(grpc.aio.AioRpcError) as refused:

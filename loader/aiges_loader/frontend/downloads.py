@@ -41,17 +41,17 @@ def url_of(item: Datum) -> str:
 
 
 class Downloads:
-    """Fetches the data of inputs; leaving it as a context ends its connections."""
+    """Fetches the data of inputs.
+
+    Attributes:
+        attempts: How often each is tried; may be replaced at any time.
+        max_bytes: Longest data that is taken; likewise.
+    """
 
     def __init__(self, *, attempts: int, max_bytes: int) -> None:
-        """Make it.
-
-        Args:
-            attempts: How often each is tried.
-            max_bytes: Longest data that is taken.
-        """
-        self._attempts = attempts
-        self._max_bytes = max_bytes
+        """Make it; whoever does closes it."""
+        self.attempts = attempts
+        self.max_bytes = max_bytes
         self._places = asyncio.Semaphore(AT_ONCE)
         self._client: aiohttp.ClientSession | None = None
 
@@ -74,7 +74,7 @@ class Downloads:
         problem = ""
         try:
             async with asyncio.timeout(LIMIT_S), self._places:
-                for _ in range(self._attempts):
+                for _ in range(self.attempts):
                     try:
                         return await self._get(url)
                     except (aiohttp.ClientError, ValueError, OSError) as error:
@@ -93,8 +93,8 @@ class Downloads:
             data = bytearray()
             async for chunk in response.content.iter_any():
                 data += chunk
-                if len(data) > self._max_bytes:
-                    raise _RefusedError(f"more than {self._max_bytes} bytes")
+                if len(data) > self.max_bytes:
+                    raise _RefusedError(f"more than {self.max_bytes} bytes")
             return bytes(data)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol, Self
 from weakref import WeakKeyDictionary
 
 import grpc
@@ -97,18 +97,12 @@ class XsfSettings:
     """What the services need of the configuration.
 
     Attributes:
-        address: IPv4 address at which clients reach the service.
-        port: Likewise.
-        token_interval_s: Rate limit, see `TokenBucket`; 0: none.
-        token_burst: Likewise.
+        header_pass: Names of headers that become params.
         http_attempts: How often the download of an input is tried.
         max_download_bytes: Longest input that is downloaded.
     """
 
-    address: str
-    port: int
-    token_interval_s: float
-    token_burst: int
+    header_pass: tuple[str, ...]
     http_attempts: int
     max_download_bytes: int
 
@@ -116,18 +110,21 @@ class XsfSettings:
 class XsfApi:
     """Answers `utils.XsfCall` and `utils.ToolBox`.
 
+    Leaving it as a context ends its connections to where inputs come from.
+
     Attributes:
-        header_pass: Names of headers that become params; may be replaced at any time.
         draining: The service was told to end: nothing new is begun.
         running: Calls of clients that have begun and have no answer yet.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the services rest on
         self,
         backend: Backend,
         settings: XsfSettings,
         *,
-        header_pass: tuple[str, ...],
+        address: str,
+        port: int,
+        bucket: TokenBucket,
         tally: RequestTally,
         is_ready: Callable[[], bool],
     ) -> None:
@@ -135,30 +132,48 @@ class XsfApi:
 
         Args:
             backend: Runs what is asked for.
-            settings: What stays as it is.
-            header_pass: See above.
+            settings: To begin with.
+            address: IPv4 address at which clients reach the service.
+            port: Likewise.
+            bucket: Limits the rate of calls.
             tally: Counts the once calls.
             is_ready: Says whether the service takes calls.
         """
-        self.header_pass = header_pass
         self.draining = False
+        self.running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._backend = backend
-        self._tally = tally
-        self._began_at = time.monotonic()
-        self._peer = f"{settings.address}:{settings.port}"
-        first = secrets.randbelow(1 << 24)
-        self._handles = Handles(settings.address, settings.port, first=first)
-        self._bucket = TokenBucket(interval_s=settings.token_interval_s, burst=settings.token_burst)
+        self._settings = settings
         self._downloads = Downloads(
             attempts=settings.http_attempts, max_bytes=settings.max_download_bytes
         )
+        self._peer = f"{address}:{port}"
+        self._handles = Handles(address, port, first=secrets.randbelow(1 << 24))
+        self._bucket = bucket
+        self._tally = tally
+        self._began_at = time.monotonic()
         self._toolbox = ToolBox(is_ready, self._age_s)
         self._once_handles: set[str] = set()
         self._outputs: WeakKeyDictionary[Session, StreamOutputs] = WeakKeyDictionary()
         self._most_licences = 0
-        self.running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._downloads.close()
+
+    @property
+    def settings(self) -> XsfSettings:
+        """What the services need of the configuration; may be replaced at any time."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: XsfSettings) -> None:
+        self._settings = settings
+        self._downloads.attempts = settings.http_attempts
+        self._downloads.max_bytes = settings.max_download_bytes
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """Say which methods are answered by what."""
@@ -178,10 +193,6 @@ class XsfApi:
                 await self._idle.wait()
         except TimeoutError:
             log.warning("gRPC calls go on running=%d after=%gs", self.running, limit_s)
-
-    async def close(self) -> None:
-        """End the connections to where inputs come from."""
-        await self._downloads.close()
 
     def _age_s(self) -> float:
         return time.monotonic() - self._began_at
@@ -247,7 +258,7 @@ class XsfApi:
         raise BadOperationError
 
     def _package(self, asked: Asked) -> Package:
-        return messages.decode_package(asked.data, header_pass=self.header_pass)
+        return messages.decode_package(asked.data, header_pass=self._settings.header_pass)
 
     async def _begin(self, asked: Asked, handle: str) -> Answer:
         package = self._package(asked)
