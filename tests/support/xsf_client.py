@@ -33,8 +33,7 @@ def reply_json(data: bytes) -> dict[str, Any]:
     found.pop("errorInfo", None)
     if message.error_info:
         found["error_info"] = message.error_info
-    if message.data:
-        found["data"] = [{"LoaderOutput": output_json(entry.data)} for entry in message.data]
+    found["data"] = [{"LoaderOutput": output_json(entry.data)} for entry in message.data]
     return found
 
 
