@@ -34,6 +34,9 @@ from aiges.dto import Response, ResponseData
 from aiges.sdk import WrapperBase
 
 class Wrapper(WrapperBase):
+    def wrapperInit(self, config):
+        return 0
+
     def wrapperOnceExec(self, params, reqData):
         if "wait" in params:
             pathlib.Path("begun").touch()
@@ -73,7 +76,7 @@ def once(service: Service, *, address: str = "127.0.0.1", **params: str) -> dict
 
 def text_of(reply: dict[str, Any]) -> str:
     (payload,) = reply["data"][0]["LoaderOutput"]["pl"]
-    return str(payload["data"])
+    return str(payload.get("data", ""))
 
 
 @pytest.mark.parametrize("name", ["xsf.md", "xsf.zh.md"])
