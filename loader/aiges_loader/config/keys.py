@@ -80,14 +80,11 @@ DEAD_SECTIONS = frozenset({"auth", "resource", "elog"})
 """In sample files, read by nobody."""
 AWAIT_SESSIONS = frozenset(
     {
-        ("aiges", "realTimeRlt"),
-        ("fc", "ttl"),
-        ("fc", "roll"),
         ("ws", "readTimeout"),
         ("ws", "sessionTimeout"),
     }
 )
-"""Read and checked, but about sessions, which are not built yet."""
+"""Read and checked, but about WebSocket, which is not built yet."""
 DEFAULT_COMMAND = "/usr/bin/env python -m aiges.serve"
 """Runs a worker; an empty `pythonPluginCmd` means this, too."""
 

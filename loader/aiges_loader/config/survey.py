@@ -64,7 +64,7 @@ def _survey_key(section: str, name: str, settings: Settings) -> None:
         return
     given = settings.given(section)[name].value
     if (key.section, key.name) in AWAIT_SESSIONS and given != key.default:
-        text = "has no effect yet: it is about sessions"
+        text = "has no effect yet: it is about WebSocket"
         settings.notes.append(settings.finding(section, name, text))
     match key.state:
         case State.PLANNED if given != key.default:

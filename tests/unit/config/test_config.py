@@ -183,14 +183,12 @@ strategy = 2
     assert [note.split(": ", 2)[1] for note in said(config.notes)] == [
         "[aiges] gesMock",
         "[aiges] numaNode",
-        "[aiges] realTimeRlt",
         "[aiges] sub",
         "[aiges] asyncMode",
         "[auth]",
         "[resource]",
         "[elog]",
         "[log] async",
-        "[fc] ttl",
     ]
     assert config.limits.session_ttl_s == 10
     assert config.wrapper["resource./msp/resource/one"] == "a"
