@@ -13,18 +13,31 @@ ROOT = Path(__file__).resolve().parent.parent
 PROTO_ROOT = ROOT / "proto"
 
 
+PB = PROTO_ROOT / "aiges_wire" / "pb"
+
+OWN_NAME = PB / "xsf.proto"
+"""Clients see the name of this file through reflection, so it must not have our folders in it.
+
+Its stubs could not import its messages then, so it has none: who speaks it names the methods.
+"""
+
+
 def generate() -> None:
     """Write the generated modules; raise RuntimeError if protoc refuses a source."""
-    sources = sorted((PROTO_ROOT / "aiges_wire" / "pb").glob("*.proto"))
+    sources = sorted(set(PB.glob("*.proto")) - {OWN_NAME})
+    _compile(PROTO_ROOT, f"--grpc_python_out={PROTO_ROOT}", *map(str, sources))
+    _compile(PB, str(OWN_NAME))
+
+
+def _compile(root: Path, *arguments: str) -> None:
     status = protoc.main(
         [
             "protoc",
-            f"-I{PROTO_ROOT}",
+            f"-I{root}",
             f"-I{files('grpc_tools') / '_proto'}",
-            f"--python_out={PROTO_ROOT}",
-            f"--pyi_out={PROTO_ROOT}",
-            f"--grpc_python_out={PROTO_ROOT}",
-            *(str(source) for source in sources),
+            f"--python_out={root}",
+            f"--pyi_out={root}",
+            *arguments,
         ]
     )
     if status != 0:

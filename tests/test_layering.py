@@ -49,6 +49,8 @@ MAY_NOT_IMPORT = {
     "aiges_loader.frontend.openapi": IO,
     "aiges_loader.frontend.request_body": IO,
     "aiges_loader.frontend.schema": IO,
+    "aiges_loader.frontend.xsf_handles": (*IO, *OURS),
+    "aiges_loader.frontend.xsf_messages": IO,
     "aiges._runtime.convert": ("asyncio", "socket", "subprocess", "threading", "time", "os"),
     "aiges._runtime.schema": IO,
 }

@@ -19,9 +19,11 @@ from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.http_api import HttpApi
 from aiges_loader.frontend.http_server import HttpLimits, HttpServer
 from aiges_loader.frontend.inference import HttpSettings
-from aiges_loader.frontend.listening import ListenError, bind, own_address
+from aiges_loader.frontend.listening import ListenError, bind, own_address, reachable_address
 from aiges_loader.frontend.schema import SchemaError
+from aiges_loader.frontend.token_bucket import TokenBucket
 from aiges_loader.frontend.ws_api import SessionApi, SessionSettings
+from aiges_loader.frontend.xsf_api import SERVICES, XsfApi, XsfSettings
 from aiges_loader.pool import guarded
 from aiges_loader.pool.batching import BatchPlan
 from aiges_loader.pool.hang import HangPolicy
@@ -63,6 +65,7 @@ async def serve(
     listener = bind(http.listen.host, http.listen.port, what="HTTP", key="[wrapper] http_listen")
     admin_listener = _bind_admin(config.admin)
     host_of_service = service.host or own_address(service.netcard)
+    reached_at = reachable_address(host_of_service, service.netcard)
     grpc_api = GrpcApi(
         GrpcSettings(
             host=host_of_service,
@@ -82,10 +85,20 @@ async def serve(
             results_at_once=config.aiges.real_time_result,
         )
         session_api = SessionApi(
-            sessions, _session_settings(config), host=host_of_service, port=grpc_api.port
+            sessions, _session_settings(config), host=reached_at, port=grpc_api.port
         )
         api = HttpApi(pool, _http_settings(config), session_api)
         server = HttpServer(listener, api.handle, _http_limits(config), quick=api)
+        xsf = XsfApi(
+            sessions,
+            _xsf_settings(config),
+            address=reached_at,
+            port=grpc_api.port,
+            bucket=TokenBucket(interval_s=service.token_interval_s, burst=service.token_burst),
+            tally=api.tally,
+            is_ready=lambda: api.is_ready,
+        )
+        grpc_api.serve(SERVICES, xsf.handlers())
         actions = Administration(pool, api, stop=stop, reloads=reloads)
         # Outermost, so that operators can see how the service ends.
         admin_server = _admin_server(admin_listener, actions, config.admin.token)
@@ -93,6 +106,7 @@ async def serve(
             systemd.watched(),
             admin_server as admin_address,
             grpc_api,
+            xsf,
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(pool.run(), name="pool")
@@ -100,7 +114,7 @@ async def serve(
             counting = tasks.create_task(descriptors.watch(), name="descriptors")
             keeping = tasks.create_task(guarded.keep(), name="nursery")
             describing = tasks.create_task(_describe(pool, api), name="describe")
-            service_parts = _Parts(pool, api, server, folder, grpc_api, systemd)
+            service_parts = _Parts(pool, sessions, api, server, folder, grpc_api, xsf, systemd)
             reporting = tasks.create_task(_report_readiness(service_parts), name="readiness")
             reloading = tasks.create_task(_reload(config, reloads, service_parts), name="reload")
             await grpc_api.start()
@@ -114,13 +128,15 @@ async def serve(
             )
             await first_of(pool.failed, stop.wait())
             # Leave in reverse: say so, close the doors, let calls finish, then end the workers.
-            api.draining = True
+            api.draining = xsf.draining = True
             systemd.stopping(pool.failed.result() if pool.failed.done() else "draining")
             reporting.cancel()
             reloading.cancel()
             await grpc_api.set_ready(ready=False)
             until = time.monotonic() + config.pool.drain_timeout_s
             await server.drain(config.pool.drain_timeout_s)
+            await xsf.drain(max(0.0, until - time.monotonic()))
+            await sessions.drain(max(0.0, until - time.monotonic()))
             # One budget for all: what the front ends have left is what the workers get.
             pool.stop(drain_s=max(0.0, until - time.monotonic()))
             await server.close()
@@ -187,10 +203,12 @@ class _Parts:
     """What a running service consists of."""
 
     pool: Pool
+    sessions: Sessions
     api: HttpApi
     server: HttpServer
     folder: Path
     grpc_api: GrpcApi
+    xsf: XsfApi
     systemd: Systemd
 
 
@@ -223,11 +241,11 @@ async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloa
         return Reloaded(done=False, problems=(problem,))
     parts.api.settings = _http_settings(new)
     parts.api.sessions.settings = _session_settings(new)
-    sessions = parts.api.sessions.sessions
-    sessions.ttl_s = new.limits.session_ttl_s
-    sessions.roll_s = new.limits.session_sweep_s
-    sessions.results_at_once = new.aiges.real_time_result
     parts.server.limits = _http_limits(new)
+    parts.xsf.settings = _xsf_settings(new)
+    parts.sessions.ttl_s = new.limits.session_ttl_s
+    parts.sessions.roll_s = new.limits.session_sweep_s
+    parts.sessions.results_at_once = new.aiges.real_time_result
     try:
         routes = parts.api.describe(parts.pool.schema)
     except SchemaError as error:
@@ -318,6 +336,14 @@ def _session_settings(config: LoaderConfig) -> SessionSettings:
         read_timeout_s=config.websocket.read_timeout_s,
         session_timeout_s=config.websocket.session_timeout_s,
         max_message_bytes=config.http.max_body_bytes,
+    )
+
+
+def _xsf_settings(config: LoaderConfig) -> XsfSettings:
+    return XsfSettings(
+        header_pass=config.aiges.header_pass,
+        http_attempts=config.aiges.http_attempts,
+        max_download_bytes=config.http.max_body_bytes,
     )
 
 

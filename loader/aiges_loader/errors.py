@@ -53,8 +53,8 @@ class NoLicenceError(CallError):
     code = Code.NO_LICENCE
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self) -> None:
-        super().__init__("service license not enough")
+    def __init__(self, text: str = "service license not enough") -> None:
+        super().__init__(text)
 
 
 class NoWorkerError(CallError):
@@ -188,3 +188,37 @@ class InternalError(CallError):
 
     def __init__(self) -> None:
         super().__init__("internal error; the log says more")
+
+
+class BadMessageError(CallError):
+    """The data of a gRPC call is no LoaderInput."""
+
+    code = Code.BAD_MESSAGE
+    status = HTTPStatus.BAD_REQUEST
+
+
+class BadOperationError(CallError):
+    """A gRPC call asks for an operation that there is not."""
+
+    code = Code.BAD_OPERATION
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self) -> None:
+        super().__init__("invalid service operation")
+
+
+class BadInputError(CallError):
+    """An input does not say what it is, or its data cannot be fetched."""
+
+    code = Code.NO_INPUT
+    status = HTTPStatus.BAD_REQUEST
+
+
+class BadDownMethodError(CallError):
+    """The answer shall go to a queue, and there is none."""
+
+    code = Code.BAD_OUTPUT  # one number for both, as upstream has it
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self) -> None:
+        super().__init__("invalid downMethod")

@@ -14,12 +14,13 @@ import orjson
 
 from aiges_loader.config import ConfigError, default_text, load
 from aiges_loader.errors import CallError
-from aiges_loader.frontend.codec import decode_request
+from aiges_loader.frontend import codec, xsf_messages
 from aiges_loader.frontend.quick_head import read_head
 from aiges_loader.frontend.schema import SchemaError, parse_schema
 from aiges_wire import frames, handshake
 from aiges_wire.frames import FrameError, Kind
 from support.service import config_text, once_body
+from support.xsf_client import request_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -82,7 +83,9 @@ def some_heads() -> list[bytes]:
 def request_body(data: bytes) -> None:
     """Decode the body of a request."""
     with suppress(CallError):
-        request = decode_request(data, sid="sid", header_pass=("uid",), declared_inputs=("text",))
+        request = codec.decode_request(
+            data, sid="sid", header_pass=("uid",), declared_inputs=("text",)
+        )
         assert request.call.inputs
         assert all(isinstance(value, str) for value in request.call.params.values())
 
@@ -99,6 +102,28 @@ def some_bodies() -> list[bytes]:
         if isinstance(body, str) and len(body) < 10_000:
             texts.append(body.encode())
     return texts
+
+
+def xsf_call(data: bytes) -> None:
+    """Decode a call over gRPC, and the same bytes as the package that such a call carries."""
+    with suppress(xsf_messages.BadRequestBytesError):
+        asked = xsf_messages.decode_request(data)
+        assert 0 <= asked.wait_s <= 86_400
+        xsf_package(asked.data)
+    xsf_package(data)
+
+
+def xsf_package(data: bytes) -> None:
+    with suppress(CallError):
+        package = xsf_messages.decode_package(data, header_pass=("sid", "uid"))
+        assert {"sid", "uid"} <= package.params.keys()
+        assert all(0 <= item.status < 1 << 32 for item in package.inputs)
+
+
+def some_calls() -> list[bytes]:
+    recorded = orjson.loads((GOLDEN / "xsf.json").read_bytes())
+    steps = [step for exchange in recorded["exchanges"] for step in exchange["steps"]]
+    return [request_bytes(step["request"]) for step in steps if "request" in step]
 
 
 @cache
@@ -156,6 +181,7 @@ TARGETS = {
     "frames": Target(frames_of_both_ends, some_frames),
     "request-head": Target(request_head, some_heads),
     "request-body": Target(request_body, some_bodies),
+    "xsf-call": Target(xsf_call, some_calls),
     "configuration": Target(configuration, some_configurations),
     "handshake": Target(handshake_line, some_lines),
     "schema": Target(schema, some_schemas),

@@ -216,9 +216,12 @@ async def test_a_client_that_leaves_its_events_frees_the_licence(tmp_path: Path)
         running.ready()
         url = f"http://127.0.0.1:{running.http_port}{ROUTE}"
         headers = {"Accept": "text/event-stream"}
-        async with asyncio.timeout(LIMIT_S), aiohttp.ClientSession() as client:
-            async with client.post(url, json=frame("many 1000000"), headers=headers) as response:
-                await response.content.readline()
+        async with (
+            asyncio.timeout(LIMIT_S),
+            aiohttp.ClientSession() as client,
+            client.post(url, json=frame("many 1000000"), headers=headers) as response,
+        ):
+            await response.content.readline()
         running.wait_for("destroyed 0")
         async with connected(running) as socket:
             await socket.send_json(frame("a", 2))

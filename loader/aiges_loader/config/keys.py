@@ -78,13 +78,6 @@ SERVICE = "<service>"
 OUR_SECTIONS = frozenset({"pool", "http", "batch", "admin", "tls"})
 DEAD_SECTIONS = frozenset({"auth", "resource", "elog"})
 """In sample files, read by nobody."""
-AWAIT_SESSIONS = frozenset(
-    {
-        (SERVICE, "rate"),
-        (SERVICE, "burst"),
-    }
-)
-"""Read and checked, but about sessions and calls over gRPC, which are not built yet."""
 DEFAULT_COMMAND = "/usr/bin/env python -m aiges.serve"
 """Runs a worker; an empty `pythonPluginCmd` means this, too."""
 
@@ -164,7 +157,7 @@ _AIGES = (
     _text("aiges", "usrCfg", ""),
     _text("aiges", "headerPass", ""),
     _text("aiges", "pythonPluginCmd", DEFAULT_COMMAND),
-    _absent("aiges", "httpRetry", 1, "payload data is not downloaded from URLs"),
+    _integer("aiges", "httpRetry", 1, low=-inf),
     _absent("aiges", "storageData", False, "payloads are not written to files"),
     _absent("aiges", "gray", False, "there is no sonar metric that could carry the tag"),
     _settled("aiges", "sessMode", "every route takes POST and WebSocket alike"),

@@ -120,6 +120,13 @@ def _service(settings: Settings) -> ServiceConfig:
     if is_ipv6(host):
         text = f"expected a host name or an IPv4 address, got {shown(host)}"
         settings.errors.append(settings.finding(SERVICE, "host", text))
+    rate, burst = settings.integer(SERVICE, "rate"), settings.integer(SERVICE, "burst")
+    if rate and not burst:
+        text = "without burst, which is 0, every gRPC call is refused"
+        settings.warnings.append(settings.finding(SERVICE, "rate", text))
+    if burst and not rate:
+        text = "has no effect without rate, which is 0: there is no limit"
+        settings.warnings.append(settings.finding(SERVICE, "burst", text))
     return ServiceConfig(
         name=settings.service,
         host=host,
@@ -128,8 +135,8 @@ def _service(settings: Settings) -> ServiceConfig:
         reuse_port=settings.integer(SERVICE, "reuseport") != 0,
         max_receive_bytes=settings.integer(SERVICE, "maxreceive") * _MIB,
         max_send_bytes=settings.integer(SERVICE, "maxsend") * _MIB,
-        token_interval_s=settings.integer(SERVICE, "rate") / 1000,
-        token_burst=settings.integer(SERVICE, "burst"),
+        token_interval_s=rate / 1000,
+        token_burst=burst,
     )
 
 
@@ -144,6 +151,7 @@ def _aiges(settings: Settings, working_directory: Path) -> AigesConfig:
     return AigesConfig(
         python_plugin_cmd=settings.text("aiges", "pythonPluginCmd") or DEFAULT_COMMAND,
         header_pass=tuple(sorted(stripped - {""} | {"sid"})),
+        http_attempts=max(1, settings.integer("aiges", "httpRetry")),
         real_time_result=settings.switch("aiges", "realTimeRlt"),
     )
 

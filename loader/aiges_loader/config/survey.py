@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from aiges_loader.config.findings import Finding
 from aiges_loader.config.keys import (
-    AWAIT_SESSIONS,
     DEAD_SECTIONS,
     KEYS,
     SECTIONS,
@@ -63,13 +62,6 @@ def _survey_key(section: str, name: str, settings: Settings) -> None:
             settings.warnings.append(settings.finding(section, name, text))
         return
     given = settings.given(section)[name].value
-    if (key.section, key.name) in AWAIT_SESSIONS and given != key.default:
-        text = "has no effect yet: it is about sessions and calls over gRPC"
-        # A limit that limits nothing should not surprise anybody.
-        loud = name in {"rate", "burst"}
-        (settings.warnings if loud else settings.notes).append(
-            settings.finding(section, name, text)
-        )
     match key.state:
         case State.PLANNED if given != key.default:
             settings.warnings.append(settings.finding(section, name, "has no effect yet"))

@@ -62,7 +62,7 @@ class ServiceConfig:
         max_receive_bytes: Largest gRPC message accepted.
         max_send_bytes: Largest gRPC message sent.
         token_interval_s: Time that one token of the rate limit takes to come back.
-        token_burst: Size of its bucket; no rate limit if both are 0.
+        token_burst: Size of its bucket; no rate limit if the time is 0.
     """
 
     name: str
@@ -83,11 +83,13 @@ class AigesConfig:
     Attributes:
         python_plugin_cmd: Run by `bash -c` for each worker in Python mode.
         header_pass: Request header fields that become params, sorted; always has "sid".
+        http_attempts: How often the download of an input is tried, at least once.
         real_time_result: Hand results on as they come; else only once the input is complete.
     """
 
     python_plugin_cmd: str
     header_pass: tuple[str, ...]
+    http_attempts: int
     real_time_result: bool
 
 

@@ -33,10 +33,13 @@ _INT64: Final = range(-(2**63), 2**63)
 _UINT32: Final = 2**32 - 1
 
 
+OTHER_OUTPUT: Final = "wrapper output data invalid(key or type)"
+
+
 class Expectation(NamedTuple):
     """An output that the client names in its request: its type, and what to repeat beside it."""
 
-    type: DataType
+    type: int
     attributes: Mapping[str, str]
 
 
@@ -162,11 +165,7 @@ def encode_reply(reply: Reply, sid: str, expectations: Mapping[str, Expectation]
     status = reply.outputs[-1].status
     payload: dict[str, dict[str, str]] = {}
     for output in reply.outputs:
-        expected = expectations.get(output.key)
-        if expected is None:
-            raise BadOutputError("wrapper output data is nil ")
-        if output.type != expected.type:
-            raise BadOutputError("wrapper output data invalid(key or type)")
+        expected = expected_of(output, expectations)
         payload[output.key] = {
             **expected.attributes,
             "seq": "0",
@@ -179,6 +178,16 @@ def encode_reply(reply: Reply, sid: str, expectations: Mapping[str, Expectation]
         return encoded
     # JSON may hold these two line ends as they are; JavaScript's older readers may not.
     return encoded.replace(b"\xe2\x80\xa8", rb"\u2028").replace(b"\xe2\x80\xa9", rb"\u2029")
+
+
+def expected_of(output: Datum, expectations: Mapping[str, Expectation]) -> Expectation:
+    """Find what is expected of an output; raise `BadOutputError` if that is something else."""
+    expected = expectations.get(output.key)
+    if expected is None:
+        raise BadOutputError("wrapper output data is nil ")
+    if output.type != expected.type:
+        raise BadOutputError(OTHER_OUTPUT)
+    return expected
 
 
 def encode_error(error: CallError, sid: str) -> bytes:

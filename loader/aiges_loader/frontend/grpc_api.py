@@ -1,12 +1,17 @@
-"""The gRPC port: health for probes that speak it. Calls and sessions over gRPC come later."""
+"""The gRPC port: health for probes that speak it, reflection, and what is served besides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from aiges_loader.frontend.listening import ListenError, bind
+
+_REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
+"""The same messages as v1alpha's under another name; the library has only the older one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,13 @@ class GrpcApi:
         # Left running, the library would look for its event loop when that has gone.
         await self._server.stop(None)
 
+    def serve(self, services: Sequence[str], handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Answer calls of `services` by `handlers`, and say what there is. Once, before `start`."""
+        names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+        for name in (reflection.SERVICE_NAME, _REFLECTION_V1):
+            self._server.add_generic_rpc_handlers((_reflection(name, names),))
+
     async def start(self) -> None:
         """Answer, at first that the service is not ready."""
         await self.set_ready(ready=False)
@@ -81,3 +93,12 @@ class GrpcApi:
         """Tell health checks."""
         status = health_pb2.HealthCheckResponse
         await self._health.set("", status.SERVING if ready else status.NOT_SERVING)
+
+
+def _reflection(name: str, services: Sequence[str]) -> grpc.GenericRpcHandler:
+    method = grpc.stream_stream_rpc_method_handler(
+        reflection.aio.ReflectionServicer(services).ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method})

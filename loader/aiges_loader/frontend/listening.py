@@ -8,6 +8,7 @@ import psutil
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - what a configuration may say
 
 
 class ListenError(Exception):
@@ -32,7 +33,7 @@ def bind(host: str, port: int, *, what: str, key: str) -> socket.socket:
     address = f"{host or '*'}:{port}"
     try:
         family, kind, protocol, _, target = socket.getaddrinfo(
-            host or "0.0.0.0",  # noqa: S104 - no host in the file means every interface
+            host or EVERY_INTERFACE,
             port,
             type=socket.SOCK_STREAM,
         )[0]
@@ -64,5 +65,23 @@ def own_address(netcard: str) -> str:
     try:
         return socket.gethostbyname(socket.gethostname())
     except OSError as error:
-        log.warning("this machine's name does not resolve (%s); gRPC stays local", error)
+        log.warning(
+            "this machine's name does not resolve (%s); %s is taken for its address",
+            error,
+            LOOPBACK,
+        )
         return LOOPBACK
+
+
+def reachable_address(host: str, netcard: str) -> str:
+    """Return the IPv4 address at which clients on other machines reach what listens on `host`.
+
+    Raises:
+        ListenError: There is none.
+    """
+    if host == EVERY_INTERFACE:
+        return own_address(netcard)
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise ListenError("gRPC", host, "host", error.strerror or str(error)) from None

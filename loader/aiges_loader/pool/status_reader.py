@@ -58,7 +58,7 @@ class StatusReader:
             uptime_seconds=round(now - self._started_at, 3),
             workers_ready=pool.ready_workers,
             workers_planned=plan.size,
-            licences=Taken(pool.calls, plan.licences),
+            licences=Taken(pool.calls, pool.licence_limit),
             queue=Taken(pool.waiting_for_licence, plan.queue),
             waiting_for_worker=pool.waiting_for_worker,
             replaced={cause.value: count for cause, count in pool.history.replaced.items()},

@@ -182,15 +182,14 @@ strategy = 2
     assert config.warnings == ()
     assert [note.split(": ", 2)[1] for note in said(config.notes)] == [
         "[aiges] gesMock",
+        "[aiges] sessMode",
         "[aiges] numaNode",
-        "[aiges] realTimeRlt",
         "[aiges] sub",
         "[aiges] asyncMode",
         "[auth]",
         "[resource]",
         "[elog]",
         "[log] async",
-        "[fc] ttl",
     ]
     assert config.limits.session_ttl_s == 10
     assert config.wrapper["resource./msp/resource/one"] == "a"
@@ -570,7 +569,6 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
         ("[pool]\nhangTimeout = 9", "[pool] hangTimeout: is below [http] timeout"),
         ("[http]\nprocesses = 2", "[http] processes: has no effect yet"),
         ("[batch]\nmaxSize = 8", "[batch] maxSize: is more than [fc] max, which is 1: a batch"),
-        ("[aiges]\nhttpRetry = 3", "[aiges] httpRetry: has no effect: payload data is not"),
         ("[aiges]\nstorageData = true", "[aiges] storageData: has no effect: payloads are not"),
         ("[lbv2]\nable = 1", "[lbv2] able: has no effect: load is not reported"),
         ("[trace]\nable = '1'", "[trace] able: has no effect: nothing is sent to Flume"),
@@ -591,12 +589,26 @@ def test_settings_that_do_nothing_are_warned_of(
 
 
 @pytest.mark.parametrize(
+    ("line", "warning"),
+    [
+        ("rate = 5", "[svcName] rate: without burst, which is 0, every gRPC call is refused"),
+        ("burst = 5", "[svcName] burst: has no effect without rate, which is 0: there is no limit"),
+    ],
+)
+def test_half_a_rate_limit_is_a_trap_worth_a_warning(
+    read: Loader, said: Said, line: str, warning: str
+) -> None:
+    (found,) = said(read(NEEDED.replace("[svcName]", f"[svcName]\n{line}")).warnings)
+    assert found.endswith(f": {warning}")
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         "[pool]\nhangTimeout = 180\ngpus = []\nenv = {}\nminReady = 1",
         "[admin]\nlisten = '127.0.0.1:1889'\ntoken = ''",
         "[trace]\nable = 0\nhost = 'x'\ndump = 1",
-        "[aiges]\nhttpRetry = '1'\nstorageData = false\ngray = false",
+        "[aiges]\nhttpRetry = '3'\nstorageData = false\ngray = false",
         "[downAsync]\nrabHost = ''\nretry = 9",
     ],
 )
