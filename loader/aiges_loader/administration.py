@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import TypeVar
 
 from aiges_loader.frontend.admin_api import LeavingError, UnknownWorkerError
@@ -51,6 +52,11 @@ class Administration:
     def batches(self) -> BatchTally:
         """The batches so far."""
         return self._pool.batches
+
+    @property
+    def sessions_ended(self) -> Mapping[int, int]:
+        """Sessions that have ended, by code."""
+        return self._api.sessions.sessions.ended
 
     async def status(self) -> ServiceStatus:
         """Return the status at this moment."""

@@ -241,3 +241,22 @@ async def test_a_drain_lets_sessions_finish(tmp_path: Path) -> None:
             assert text_of(await received(socket)) == "b!"
             await socket.close()
             assert await stopping == 0
+
+
+async def test_operators_see_sessions(tmp_path: Path) -> None:
+    with service(tmp_path, CALLBACK) as running:
+        running.ready()
+        async with connected(running) as socket:
+            await socket.send_json(frame("a", 1))
+            await received(socket)
+            await received(socket)
+            (worker,) = running.admin("GET", "/status").json["workers"]
+            assert (worker["sessions"], worker["in_flight"]) == (1, 0)
+            metrics = running.admin("GET", "/metrics").body.decode()
+            assert "aiges_sessions 1.0" in metrics
+            assert "aiges_licences_taken 1.0" in metrics
+            await socket.send_json(frame("b", 2))
+            assert text_of(await received(socket)) == "b!"
+        running.wait_for("destroyed 0")
+        metrics = running.admin("GET", "/metrics").body.decode()
+        assert 'aiges_sessions_ended_total{code="0"} 1.0' in metrics

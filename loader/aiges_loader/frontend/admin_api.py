@@ -49,6 +49,10 @@ class AdminActions(Protocol):
     def batches(self) -> BatchTally:
         """The batches so far."""
 
+    @property
+    def sessions_ended(self) -> Mapping[int, int]:
+        """Sessions that have ended, by code."""
+
     async def status(self) -> ServiceStatus:
         """Return the status at this moment."""
 
@@ -136,7 +140,10 @@ class AdminApi:
             exposition,
         )
 
-        body = exposition(await self._actions.status(), self._actions.tally, self._actions.batches)
+        actions = self._actions
+        body = exposition(
+            await actions.status(), actions.tally, actions.batches, actions.sessions_ended
+        )
         return web.Response(body=body, headers={**_PLAIN, "Content-Type": CONTENT_TYPE})
 
     async def _drain(self) -> web.Response:

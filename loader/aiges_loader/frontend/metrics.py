@@ -1,7 +1,7 @@
 """Metrics in Prometheus' text format, made from a status and a tally when somebody asks. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -28,9 +28,14 @@ _SUPERVISOR: Final = ProcessCollector(registry=None)
 """The customary process_* metrics of this process: memory, processor time, descriptors."""
 
 
-def exposition(status: ServiceStatus, tally: RequestTally, batches: BatchTally) -> bytes:
-    """Return all metrics as `CONTENT_TYPE`."""
-    return generate_latest(_Metrics(status, tally, batches))
+def exposition(
+    status: ServiceStatus,
+    tally: RequestTally,
+    batches: BatchTally,
+    sessions_ended: Mapping[int, int],
+) -> bytes:
+    """Return all metrics as `CONTENT_TYPE`; `sessions_ended` counts by code, 0 if all went well."""
+    return generate_latest(_Metrics(status, tally, batches, sessions_ended))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class _Metrics(Collector):
     status: ServiceStatus
     tally: RequestTally
     batches: BatchTally
+    sessions_ended: Mapping[int, int]
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily(
@@ -48,6 +54,7 @@ class _Metrics(Collector):
         yield from _SUPERVISOR.collect()
         yield from _requests(self.tally)
         yield from _batches(self.batches)
+        yield from _sessions(self.status, self.sessions_ended)
         yield from _service(self.status)
         yield from _workers(self.status)
 
@@ -87,6 +94,19 @@ def _batches(tally: BatchTally) -> Iterator[Metric]:
         buckets=list(zip(bounds, accumulate(tally.by_wait), strict=True)),
         sum_value=tally.wait_s,
     )
+
+
+def _sessions(status: ServiceStatus, ended: Mapping[int, int]) -> Iterator[Metric]:
+    open_now = sum(worker.sessions for worker in status.workers)
+    yield GaugeMetricFamily("aiges_sessions", "Sessions that workers have.", open_now)
+    sessions = CounterMetricFamily(
+        "aiges_sessions_ended",
+        "Sessions that have ended, by code: 0 if all went well.",
+        labels=["code"],
+    )
+    for code, count in ended.items():
+        sessions.add_metric([str(code)], count)
+    yield sessions
 
 
 def _service(status: ServiceStatus) -> Iterator[Metric]:

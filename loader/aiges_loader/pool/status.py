@@ -57,7 +57,8 @@ class WorkerStatus:
         restarts: How often its process was started again after it died.
         in_flight: Calls that it has.
         concurrency: How many it takes at once.
-        served: Calls that it has been done with; a successor counts on.
+        sessions: Sessions that it has; no calls.
+        served: Calls and sessions that it has been done with; a successor counts on.
         gpus: The GPUs dealt to it, as CUDA_VISIBLE_DEVICES has them; None if none are dealt.
         cpus: The CPUs that it is bound to; none named: it is not.
         time_to_ready_seconds: What its last start took, None before it was ready.
@@ -74,6 +75,7 @@ class WorkerStatus:
     restarts: int
     in_flight: int
     concurrency: int
+    sessions: int
     served: int
     gpus: str | None
     cpus: Sequence[int]

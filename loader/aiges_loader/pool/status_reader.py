@@ -86,6 +86,7 @@ class StatusReader:
             restarts=worker.restarts + (past.restarts if past else 0),
             in_flight=load.running,
             concurrency=load.capacity,
+            sessions=worker.sessions,
             served=worker.served + (past.served if past else 0),
             gpus=placement.gpus,
             cpus=sorted(placement.cpus),
