@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,18 @@ ROUTE = "/v1/private/streamed"
 LIMIT_S = 10.0
 
 
+protocol: ContextVar[str] = ContextVar("version of the worker protocol")
+
+
+@pytest.fixture(params=["1", "auto"], autouse=True)
+def each_protocol(request: pytest.FixtureRequest) -> None:
+    """Run everything here over both versions of the worker protocol."""
+    protocol.set(request.param)
+
+
 def service(folder: Path, wrapper: str, **sections: Any) -> Service:
     (folder / "wrapper.py").write_text(wrapper)
+    sections["pool"] = {"protocol": protocol.get(), **sections.get("pool", {})}
     return Service(folder, **sections)
 
 
