@@ -50,4 +50,4 @@ def test_killed_workers_leave_no_sockets(service: Service, temporary: Path) -> N
             service.wait_for("worker ready", after=before)
         pid = str(service.worker_pid())
         assert all(pid in path.name for path in folder.glob("*.sock"))
-        assert len(list(folder.glob("*.sock"))) == 2
+        assert len(list(folder.glob("*.sock"))) == 3

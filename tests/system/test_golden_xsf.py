@@ -115,10 +115,6 @@ DIFFERENT: Mapping[str, Different] = {
             9: result(b"0001", 8),
         },
     ),
-    "stream_worker_empty_resp": Different(
-        "an answer without data is a mistake of the wrapper's, and is told",
-        {1: (10910, "empty list;code=30003"), 2: ENDED},
-    ),
     "stream_worker_create_err": Different(TOLD, {1: (10905, "errr;code=777"), 2: ENDED, 3: ENDED}),
     "stream_worker_write_ret": Different(TOLD, {1: (10907, "errr;code=555"), 2: ENDED, 3: ENDED}),
     "fault_write_abort": Different(

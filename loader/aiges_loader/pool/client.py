@@ -208,7 +208,7 @@ class WorkerClient:
             on_abandoned=self._tell_abandoned,
         )
         self.sessions = self._session_lanes = LaneSessions(
-            found.session_address, self._over_lanes.hang_up
+            found.session_address if found.sessions else "", self._over_lanes.hang_up
         )
         try:
             self._over_lanes.open()

@@ -185,9 +185,8 @@ class _Port:
         if self._is_closing:
             self.end(None)
             return
-        # Most often it is dead, which is found a moment later; it shall get no call meanwhile.
+        # Most often it is dead; whoever finds out how ends all its sessions, with that reason.
         self._sessions.on_broken(reason)
-        self.end(WorkerDiedError(reason))
 
 
 def _outputs(items: list[frames.Item], data: Buffer) -> tuple[Datum, ...]:

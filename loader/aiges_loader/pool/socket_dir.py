@@ -14,7 +14,7 @@ from typing import Final
 
 PREFIX: Final = "aiges-loader-"
 LOCK: Final = "lock"
-MAX_BYTES: Final = 107 - len("/worker-4194304-00000000.sock")
+MAX_BYTES: Final = 107 - len("/session-4194304-00000000.sock")
 """Longest path that leaves room for a socket's name in what the kernel takes as an address."""
 
 _UNIX: Final = "unix:"

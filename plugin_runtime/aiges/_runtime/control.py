@@ -50,7 +50,8 @@ class ControlService(aiges_control_pb2_grpc.WorkerControlServicer):
             data_address=str(self._lanes.path),
             frames=frames.VERSION,
             batches=self._host.batches,
-            session_address=str(self._session_path) if self._host.session_methods else "",
+            session_address=str(self._session_path),
+            sessions=self._host.session_methods is not None,
         )
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.Pulse:

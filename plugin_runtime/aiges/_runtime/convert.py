@@ -15,6 +15,10 @@ class NoAnswerError(Exception):
     """What the wrapper returned is no answer; the message says what it is instead."""
 
 
+class EmptyAnswerError(NoAnswerError):
+    """What the wrapper returned is a Response without anything in it."""
+
+
 def inputs_from(items: Iterable[Input]) -> DataListCls:
     """Make the list that a wrapper gets as `reqData`."""
     inputs = DataListCls()
@@ -31,7 +35,7 @@ def answer(response: object) -> Answer:
     if not isinstance(response, Response):
         raise NoAnswerError(f"returned {_kind(response)}, expected a Response")
     if not response.list:
-        raise NoAnswerError("returned a Response with an empty list")
+        raise EmptyAnswerError("returned a Response with an empty list")
     return Answer([_output(item) for item in response.list])
 
 

@@ -12,7 +12,7 @@ from aiges._runtime import convert, pb_convert
 from aiges._runtime.calling import WrapperHost
 from aiges._runtime.lanes import Lanes
 from aiges._runtime.replies import Failure, Reply
-from aiges._runtime.sessions import Sessions
+from aiges._runtime.sessions import NOT_TAKEN, Sessions
 from aiges._runtime.stdio import Output
 from aiges_wire.codes import BEGUN_METADATA_KEY, ERROR_METADATA_KEY, Code
 from aiges_wire.pb import (
@@ -231,6 +231,9 @@ def sink(host: WrapperHost, results: Results, sessions: Sessions, lanes: Lanes |
         try:
             reply = host.reply_of(response)
         except convert.NoAnswerError as error:
+            if isinstance(error, convert.EmptyAnswerError) and sessions.knows(tag):
+                log.warning("callback got a Response with an empty list: not sent")
+                return NOT_TAKEN
             log.error("callback %s", error)  # noqa: TRY400 - it says all there is to say
             reply = Failure(Code.EXEC_FAILED, f"callback {error}")
         except Exception as error:  # whatever it is made of: the client waits for an answer

@@ -103,6 +103,10 @@ class Sessions:
         """Return the session that is called `tag`."""
         return self._by_tag.get(tag)
 
+    def knows(self, key: str) -> bool:
+        """Say whether a session has `key` as its tag or sid."""
+        return key in self._by_tag or key in self._by_sid
+
     def push(self, key: str, reply: Reply) -> int | None:
         """Send a result to the session that a wrapper means by `key`, its usrTag or its sid.
 
@@ -346,6 +350,8 @@ class StreamSession(Session):
         status = DataBegin
         last: Output | None = None
         for response in results:
+            if not has_something(response):
+                continue
             reply = self._host.reply_of(response)
             if isinstance(reply, Failure):
                 return reply
