@@ -17,7 +17,8 @@ from aiges_loader.exit_status import ExitStatus
 from aiges_loader.frontend.admin_api import AdminApi
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.http_api import HttpApi
-from aiges_loader.frontend.http_server import HttpLimits, HttpServer
+from aiges_loader.frontend.http_limits import HttpLimits
+from aiges_loader.frontend.http_server import HttpServer
 from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.listening import ListenError, bind, own_address
 from aiges_loader.frontend.schema import SchemaError
