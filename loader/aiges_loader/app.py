@@ -22,6 +22,7 @@ from aiges_loader.frontend.http_server import HttpServer
 from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.listening import ListenError, bind, own_address
 from aiges_loader.frontend.schema import SchemaError
+from aiges_loader.fronts.fronts import Fronts
 from aiges_loader.pool import guarded
 from aiges_loader.pool.batching import BatchPlan
 from aiges_loader.pool.hang import HangPolicy
@@ -76,7 +77,8 @@ async def serve(
         pool = Pool(await pool_plan(config, folder))
         api = HttpApi(pool, _http_settings(config))
         server = HttpServer(listener, api.handle, _http_limits(config), quick=api)
-        actions = Administration(pool, api, stop=stop, reloads=reloads)
+        fronts = Fronts(http.processes, server=server, api=api, backend=pool, folder=folder)
+        actions = Administration(pool, api, fronts, stop=stop, reloads=reloads)
         # Outermost, so that operators can see how the service ends.
         admin_server = _admin_server(admin_listener, actions, config.admin.token)
         async with (
@@ -88,12 +90,13 @@ async def serve(
             tasks.create_task(pool.run(), name="pool")
             counting = tasks.create_task(descriptors.watch(), name="descriptors")
             keeping = tasks.create_task(guarded.keep(), name="nursery")
-            describing = tasks.create_task(_describe(pool, api), name="describe")
-            service_parts = _Parts(pool, api, server, folder, grpc_api, systemd)
+            describing = tasks.create_task(_describe(pool, api, fronts), name="describe")
+            service_parts = _Parts(pool, api, server, fronts, folder, grpc_api, systemd)
             reporting = tasks.create_task(_report_readiness(service_parts), name="readiness")
             reloading = tasks.create_task(_reload(config, reloads, service_parts), name="reload")
             await grpc_api.start()
-            await server.start()
+            await fronts.start()
+            tasks.create_task(fronts.run(), name="fronts")
             log.info(
                 "listening http=%s grpc=%s:%d admin=%s",
                 _address_of(listener),
@@ -109,10 +112,10 @@ async def serve(
             reloading.cancel()
             await grpc_api.set_ready(ready=False)
             until = time.monotonic() + config.pool.drain_timeout_s
-            await server.drain(config.pool.drain_timeout_s)
+            await fronts.drain(config.pool.drain_timeout_s)
             # One budget for all: what the front ends have left is what the workers get.
             pool.stop(drain_s=max(0.0, until - time.monotonic()))
-            await server.close()
+            await fronts.close()
             await grpc_api.stop(GRPC_STOP_S)
             for helper in (describing, keeping, counting):
                 helper.cancel()
@@ -159,7 +162,7 @@ def _address_of(listener: socket.socket) -> str:
     return f"{host}:{port}"
 
 
-async def _describe(pool: Pool, api: HttpApi) -> None:
+async def _describe(pool: Pool, api: HttpApi, fronts: Fronts) -> None:
     """Give the front ends their routes once a worker has said what it is."""
     schema = await asyncio.shield(pool.described)
     try:
@@ -167,6 +170,7 @@ async def _describe(pool: Pool, api: HttpApi) -> None:
     except SchemaError as error:
         pool.fail(f"the wrapper's schema is unusable: {error}")
         return
+    fronts.inform(routes)
     log.info("ready routes=%s", ",".join(routes))
     pool.readiness_changed.set()  # without routes it was none
 
@@ -178,6 +182,7 @@ class _Parts:
     pool: Pool
     api: HttpApi
     server: HttpServer
+    fronts: Fronts
     folder: Path
     grpc_api: GrpcApi
     systemd: Systemd
@@ -212,11 +217,13 @@ async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloa
         return Reloaded(done=False, problems=(problem,))
     parts.api.settings = _http_settings(new)
     parts.server.limits = _http_limits(new)
+    parts.fronts.inform()
     try:
         routes = parts.api.describe(parts.pool.schema)
     except SchemaError as error:
         log.error("the new schema is unusable, the old routes stay: %s", error)  # noqa: TRY400
         return Reloaded(done=True, problems=(*later, f"schema: {error}"))
+    parts.fronts.inform(routes)
     log.info("reloaded routes=%s", ",".join(routes))
     return Reloaded(done=True, problems=later)
 

@@ -44,6 +44,10 @@ class Kind(IntEnum):
     CALL = 1  # to the worker: [tag, params, items]; number: the deadline
     ANSWER = 2  # from the worker: [items]; number: microseconds in user code
     FAILURE = 3  # from the worker: [code, text]; number: the same
+    # Between the supervisor and its front-end processes only; a worker gets none of these.
+    CANCEL = 16  # to the supervisor: nobody waits for the call any more
+    ORDERS = 17  # to a front end: what it is to live by
+    REPORT = 18  # to a front end: asks for one; to the supervisor: how it is
 
 
 class Header(NamedTuple):
@@ -121,6 +125,11 @@ def answer(number: int, items: Sequence[Item], *, spent_us: int = 0, dumps: Dump
 def failure(number: int, code: int, text: str, *, spent_us: int = 0, dumps: Dumps = dumps) -> bytes:
     """Return a whole FAILURE."""
     return _head(Kind.FAILURE, number, dumps((code, text)), spent_us, ())
+
+
+def note(kind: Kind, number: int, meta: bytes = b"") -> bytes:
+    """Return a whole frame that has nothing but meta."""
+    return _head(kind, number, meta, 0, ())
 
 
 def read_header(data: Buffer, offset: int = 0) -> Header:

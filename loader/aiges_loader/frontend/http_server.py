@@ -141,9 +141,9 @@ class HttpServer:
     async def close(self) -> None:
         """Let the last answers out and close every connection."""
         await self._server.register.rest(LAST_ANSWERS_S)
-        self._server.register.close()
-        await self._server.shutdown(LAST_ANSWERS_S)
-        self._server.register.abort()
+        await asyncio.gather(
+            self._server.register.close(LAST_ANSWERS_S), self._server.shutdown(LAST_ANSWERS_S)
+        )
 
 
 class _Connections(web.Server):

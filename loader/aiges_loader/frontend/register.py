@@ -34,6 +34,8 @@ class Register:
         self.idle.set()
         self._busy = 0
         self._closable: set[Closable] = set()
+        self._all_left = asyncio.Event()
+        self._all_left.set()
         self._unheard: set[object] = set()
         self._all_heard = asyncio.Event()
 
@@ -70,10 +72,13 @@ class Register:
     def joined(self, connection: Closable) -> None:
         """Note a connection that is to be closed from here until it has `left`."""
         self._closable.add(connection)
+        self._all_left.clear()
 
     def left(self, connection: Closable) -> None:
         """Note that a connection is closed, or somebody else's."""
         self._closable.discard(connection)
+        if not self._closable:
+            self._all_left.set()
 
     async def hear_everybody(self, limit_s: float) -> None:
         """Wait until every connection has made a request, or has gone."""
@@ -95,12 +100,12 @@ class Register:
             if not connection.is_busy:
                 connection.close()
 
-    def close(self) -> None:
-        """Close every connection once its answers have left."""
+    async def close(self, limit_s: float) -> None:
+        """Close every connection once its answers have left, at most `limit_s` seconds later."""
         for connection in list(self._closable):
             connection.close()
-
-    def abort(self) -> None:
-        """Close every connection at once."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._all_left.wait()
         for connection in list(self._closable):
             connection.abort()

@@ -1,0 +1,233 @@
+"""The life of one front-end process, again and again: start, serve, be watched, end."""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from aiges_loader.frontend.inference import Backend
+from aiges_loader.frontend.request_tally import RequestTally
+from aiges_loader.fronts.link import Adopt, FrontLink
+from aiges_loader.fronts.messages import Orders, Phase
+from aiges_loader.pool.process import Stream, WorkerProcess
+from aiges_loader.pool.restart import RestartPolicy, Retry
+from aiges_loader.pool.waiting import first_of
+from aiges_loader.pool.worker_log import LogReader
+
+COMMAND: Final = (sys.executable, "-P", "-m", "aiges_loader.fronts")
+"""-P: no module in the current folder is taken for one of ours."""
+
+START_LIMIT_S: Final = 20.0
+"""How long a process may take until it serves: usually 0.3 s."""
+
+BEAT_S: Final = 1.0
+"""How often it is asked how it is."""
+
+BEATS_MISSED: Final = 10
+"""After so many without an answer it is hung; counted, as we may have stood still ourselves."""
+
+STACKS_S: Final = 0.5
+"""What a hung process gets to write its stacks."""
+
+END_LIMIT_S: Final = 3.0
+"""How long it may take to leave: a second for answers that run, one for those on their way."""
+
+RESTARTS: Final = RestartPolicy(max_restarts=sys.maxsize, backoff_max_s=10.0)
+
+_CREDENTIALS: Final = struct.Struct("iII")  # pid, uid, gid
+
+log = logging.getLogger(__name__)
+
+
+class Front:
+    """One front end.
+
+    Attributes:
+        number: From 1.
+        pid: Of its process, None while there is none.
+        link: To a process that serves, None while there is none.
+        restarts: How often its process was replaced.
+        past: What happened to requests in its earlier processes, as far as they have told.
+    """
+
+    def __init__(  # noqa: PLR0913 - what one is made of
+        self,
+        number: int,
+        *,
+        folder: Path,
+        listener: socket.socket,
+        backend: Backend,
+        adopt: Adopt,
+        orders: Callable[[], Orders],
+        on_change: Callable[[], None],
+    ) -> None:
+        """Make it; `run` starts it.
+
+        Args:
+            number: Names it.
+            folder: Private, for sockets.
+            listener: What it accepts on; listens already when it is started.
+            backend: Runs its calls.
+            adopt: Serves the connections that it does not.
+            orders: What it is to live by at this moment.
+            on_change: Called when its link comes, goes, or has a new report.
+        """
+        self.number = number
+        self.pid: int | None = None
+        self.link: FrontLink | None = None
+        self.restarts = 0
+        self.past = RequestTally()
+        self._folder = folder
+        self._listener = listener
+        self._backend = backend
+        self._adopt = adopt
+        self._orders = orders
+        self._on_change = on_change
+        self._leaving = asyncio.Event()
+
+    @property
+    def serves(self) -> bool:
+        """Say whether it accepts connections, or has."""
+        return self.link is not None and self.link.report is not None
+
+    def leave(self) -> None:
+        """Start no process from now on; one that serves goes on until it is told to end."""
+        self._leaving.set()
+
+    async def run(self) -> None:
+        """Keep a process serving until told to leave."""
+        exits: tuple[float, ...] = ()
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            reason = await self._live()
+            if self._leaving.is_set():
+                return
+            now = loop.time()
+            verdict = RESTARTS.decide(
+                exits,
+                now,
+                ready_for_s=now - began,
+                dice=random.random(),  # noqa: S311 - no secret
+            )
+            assert isinstance(verdict, Retry)  # there is always a next time
+            exits = verdict.exits
+            log.error("front end died front=%d reason=%s", self.number, reason)
+            await first_of(self._leaving.wait(), limit_s=verdict.delay_s)
+            if self._leaving.is_set():
+                return
+            self.restarts += 1
+
+    async def _live(self) -> str:
+        """Run one process; return why it has ended."""
+        path = self._folder / f"front-{self.number}.sock"
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as door:
+            door.bind(str(path))
+            door.listen(1)
+            door.setblocking(False)
+            try:
+                process = WorkerProcess.spawn((*COMMAND, str(path)), os.environ, self._log_lines())
+            except OSError as error:
+                return f"it cannot be started: {error.strerror}"
+            self.pid = process.pid
+            try:
+                reached = await self._reach(door, process)
+                if isinstance(reached, str):
+                    return reached
+                return await self._serve(reached, process)
+            finally:
+                await process.end(grace_s=0.0)
+                self.pid = None
+
+    async def _reach(self, door: socket.socket, process: WorkerProcess) -> FrontLink | str:
+        """Wait for the process to connect, and give it its sockets; or say why it has none."""
+        connecting = asyncio.ensure_future(self._accept(door, process.pid))
+        try:
+            await first_of(connecting, process.exited, self._leaving.wait(), limit_s=START_LIMIT_S)
+            if connecting.done():
+                stream = connecting.result()
+                connections, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                with theirs:
+                    fds = [self._listener.fileno(), theirs.fileno()]
+                    socket.send_fds(stream, [b"!"], fds)  # one byte into an empty socket
+                connections.setblocking(False)
+                return FrontLink(
+                    stream,
+                    connections,
+                    backend=self._backend,
+                    adopt=self._adopt,
+                    on_report=self._on_change,
+                )
+        finally:
+            connecting.cancel()
+        if process.exited.done():
+            return f"{process.exited.result()} before it served"
+        return "told to leave" if self._leaving.is_set() else f"not up in {START_LIMIT_S:g} s"
+
+    async def _accept(self, door: socket.socket, pid: int) -> socket.socket:
+        """Return the connection of our own child."""
+        loop = asyncio.get_running_loop()
+        while True:
+            stream, _ = await loop.sock_accept(door)
+            found = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            if _CREDENTIALS.unpack(found)[0] == pid:
+                return stream
+            log.error("a stranger connected in the place of front end %d; hung up", self.number)
+            stream.close()
+
+    async def _serve(self, link: FrontLink, process: WorkerProcess) -> str:
+        """Let it serve; return why it does no more."""
+        self.link = link
+        link.obey(self._orders())
+        watching = asyncio.ensure_future(self._watch(link, process.pid))
+        try:
+            await first_of(process.exited, link.ended, watching)
+            if self._orders().phase is Phase.END:
+                await first_of(process.exited, limit_s=END_LIMIT_S)
+            elif watching.done():
+                process.signal(signal.SIGUSR2)
+                await first_of(process.exited, limit_s=STACKS_S)
+                return watching.result()
+            else:  # its end closes its sockets a moment before it is seen
+                await first_of(process.exited, limit_s=STACKS_S)
+            return str(process.exited.result() if process.exited.done() else link.ended.result())
+        finally:
+            watching.cancel()
+            self.link = None
+            if link.report is not None:
+                self.past.add(link.report.tally)
+                self.past.lose()
+            await link.close()
+            self._on_change()
+
+    async def _watch(self, link: FrontLink, pid: int) -> str:
+        """Say when it serves; return, with the reason, when it does not any more, or never did."""
+        await first_of(link.served, limit_s=START_LIMIT_S)
+        if not link.served.done():
+            return f"not up in {START_LIMIT_S:g} s"
+        log.info("front end ready front=%d pid=%d", self.number, pid)
+        missed = 0
+        while missed < BEATS_MISSED:
+            if await link.ask(BEAT_S):
+                missed = 0
+                await asyncio.sleep(BEAT_S)
+            else:
+                missed += 1
+        return f"it hangs: no sign of life for {BEATS_MISSED * BEAT_S:g} s"
+
+    def _log_lines(self) -> Callable[[Stream, bytes], None]:
+        readers = {stream: LogReader() for stream in Stream}
+
+        def on_line(stream: Stream, line: bytes) -> None:
+            read = readers[stream].read(line)
+            log.log(read.level, "front=%d %s", self.number, read.message)
+
+        return on_line
