@@ -170,7 +170,7 @@ async def _describe(pool: Pool, api: HttpApi, fronts: Fronts) -> None:
     except SchemaError as error:
         pool.fail(f"the wrapper's schema is unusable: {error}")
         return
-    fronts.inform(routes)
+    await fronts.inform(routes)
     log.info("ready routes=%s", ",".join(routes))
     pool.readiness_changed.set()  # without routes it was none
 
@@ -217,13 +217,13 @@ async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloa
         return Reloaded(done=False, problems=(problem,))
     parts.api.settings = _http_settings(new)
     parts.server.limits = _http_limits(new)
-    parts.fronts.inform()
+    await parts.fronts.inform()
     try:
         routes = parts.api.describe(parts.pool.schema)
     except SchemaError as error:
         log.error("the new schema is unusable, the old routes stay: %s", error)  # noqa: TRY400
         return Reloaded(done=True, problems=(*later, f"schema: {error}"))
-    parts.fronts.inform(routes)
+    await parts.fronts.inform(routes)
     log.info("reloaded routes=%s", ",".join(routes))
     return Reloaded(done=True, problems=later)
 

@@ -256,7 +256,7 @@ def test_a_client_that_leaves_a_front_end_gives_its_licence_back(folder: Path) -
 
 
 def test_a_deadline_holds_at_a_front_end(folder: Path) -> None:
-    with both_ready(two(folder, http={"timeout": 0.3}, fc={"max": 1})) as service:
+    with both_ready(two(folder, http={"timeout": 1}, fc={"max": 1})) as service:
         late = service.once(until="never")
         assert (late.status, late.code) == (504, 10102)
         service.wait_for("let go never True")
@@ -420,7 +420,7 @@ def test_a_reload_reaches_every_front_end(folder: Path) -> None:
             assert client.holder() == pid
             client.send("POST", "/v3/private/mine", once_body())
             assert client.answer().status == 404
-        assert service.ask("POST", "/v1/svcName", once_body(b"x" * 2_000_000)).status == 413
+        assert "too large" in service.once(b"x" * 2_000_000).message
         assert len(front_pids(service)) == 2
 
 

@@ -70,25 +70,33 @@ _LEVELS: Final = {
 
 
 async def _serve(to_supervisor: socket.socket, listener: socket.socket, out: socket.socket) -> None:
-    front = _Front(to_supervisor)
     counting = asyncio.create_task(descriptors.watch(), name="descriptors")
     try:
-        await front.run(listener, WayOut(out))
+        await _Front(to_supervisor, listener, WayOut(out)).run()
     finally:
         counting.cancel()
 
 
 class _Front:
-    """The routes of this process, and its side of the conversation with the supervisor."""
+    """The routes of this process, and its side of the conversation with the supervisor.
 
-    def __init__(self, to_supervisor: socket.socket) -> None:
+    Orders are obeyed as they come, so that what is asked behind them is answered by them.
+    """
+
+    def __init__(
+        self, to_supervisor: socket.socket, listener: socket.socket, way_out: WayOut
+    ) -> None:
         self.draining = False
         self.inference: Inference
         self._routes: frozenset[bytes] = frozenset()
         self._lane = Lane(to_supervisor, self._came, self._left_alone)
         self._pool = RemotePool(self._lane)
-        self._orders: asyncio.Queue[Orders | None] = asyncio.Queue()
-        self._server: FrontServer | None = None
+        self._listener = listener
+        self._way_out = way_out
+        self._server: FrontServer | None = None  # until the first orders
+        self._drain_s = 0.0
+        self._told_to_drain = asyncio.Event()
+        self._told_to_leave = asyncio.Event()
 
     def is_inference(self, path: bytes) -> bool:
         """Say whether a POST to `path`, as it stands in a request, is one for inference."""
@@ -98,57 +106,56 @@ class _Front:
         """Write the status line and header fields of an answer."""
         return answer_head(answer)
 
-    async def run(self, listener: socket.socket, way_out: WayOut) -> None:
-        """Obey until told to leave, or left alone."""
-        first = await self._orders.get()
-        if first is None:
-            return
-        self.inference = Inference(self._pool, first.settings)
-        server = self._server = FrontServer(listener, self, first.limits, way_out)
-        self._live_by(first, server)
-        server.start()
-        self._tell(0)
+    async def run(self) -> None:
+        """Return when told to leave, or left alone."""
         async with asyncio.TaskGroup() as tasks:
-            draining: asyncio.Task[None] | None = None
-            while orders := await self._orders.get():
-                self._live_by(orders, server)
-                if orders.phase is Phase.DRAIN and draining is None:
-                    draining = tasks.create_task(self._drain(server, orders.drain_s))
-                if orders.phase is Phase.END:
-                    break
-            if draining is not None:
-                draining.cancel()
-            await server.close(LAST_ANSWERS_S)
+            draining = tasks.create_task(self._drain(), name="drain")
+            await self._told_to_leave.wait()
+            draining.cancel()
+        if self._server is not None:
+            await self._server.close(LAST_ANSWERS_S)
 
-    def _live_by(self, orders: Orders, server: FrontServer) -> None:
+    async def _drain(self) -> None:
+        await self._told_to_drain.wait()
+        assert self._server is not None  # it is there from the first orders on
+        await self._server.shut()
+        self._tell(0)
+        await self._server.finish(self._drain_s)
+        self._tell(0)
+
+    def _came(self, header: Header, meta: Buffer, data: Buffer) -> None:
+        if header.kind is Kind.ORDERS:
+            self._obey(Orders.read(meta))
+        elif header.kind is Kind.REPORT:
+            self._tell(header.call)
+        else:
+            self._pool.took(header, meta, data)
+
+    def _obey(self, orders: Orders) -> None:
+        if self._server is None:
+            self.inference = Inference(self._pool, orders.settings)
+            self._server = FrontServer(self._listener, self, orders.limits, self._way_out)
+            self._server.start()
+            self._tell(0)
         self.draining = orders.phase is not Phase.SERVE
         self.inference.settings = orders.settings
         self.inference.inputs = orders.inputs
         self._routes = frozenset(route.encode() for route in orders.routes)
-        server.limits = orders.limits
-
-    async def _drain(self, server: FrontServer, limit_s: float) -> None:
-        await server.shut()
-        self._tell(0)
-        await server.finish(limit_s)
-        self._tell(0)
+        self._server.limits = orders.limits
+        self._drain_s = orders.drain_s
+        if orders.phase is Phase.DRAIN:
+            self._told_to_drain.set()
+        elif orders.phase is Phase.END:
+            self._told_to_leave.set()
 
     def _tell(self, number: int) -> None:
-        """Report; nothing before there is something to say."""
+        """Report; before the first orders there is nothing to say."""
         if self._server is not None:
             server = self._server
             tally = self.inference.tally
             report = Report(server.is_shut, server.is_idle, len(server.register), tally)
             self._lane.send([report.frame(number)])
 
-    def _came(self, header: Header, meta: Buffer, data: Buffer) -> None:
-        if header.kind is Kind.ORDERS:
-            self._orders.put_nowait(Orders.read(meta))
-        elif header.kind is Kind.REPORT:
-            self._tell(header.call)
-        else:
-            self._pool.took(header, meta, data)
-
     def _left_alone(self, reason: str) -> None:
         log.debug("leaving: %s", reason)
-        self._orders.put_nowait(None)
+        self._told_to_leave.set()

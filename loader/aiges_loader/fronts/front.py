@@ -84,7 +84,7 @@ class Front:
         self.link: FrontLink | None = None
         self.restarts = 0
         self.past = RequestTally()
-        self._folder = folder
+        self._path = folder / f"front-{number}.sock"
         self._listener = listener
         self._backend = backend
         self._adopt = adopt
@@ -127,14 +127,14 @@ class Front:
 
     async def _live(self) -> str:
         """Run one process; return why it has ended."""
-        path = self._folder / f"front-{self.number}.sock"
-        path.unlink(missing_ok=True)
+        path = str(self._path)
+        self._path.unlink(missing_ok=True)  # of one that never came to use it
         with socket.socket(socket.AF_UNIX) as door:
-            door.bind(str(path))
+            door.bind(path)
             door.listen(1)
             door.setblocking(False)
             try:
-                process = WorkerProcess.spawn((*COMMAND, str(path)), os.environ, self._log_lines())
+                process = WorkerProcess.spawn((*COMMAND, path), os.environ, self._log_lines())
             except OSError as error:
                 return f"it cannot be started: {error.strerror}"
             self.pid = process.pid
@@ -153,24 +153,28 @@ class Front:
         try:
             await first_of(connecting, process.exited, self._leaving.wait(), limit_s=START_LIMIT_S)
             if connecting.done():
-                stream = connecting.result()
-                connections, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                with theirs:
-                    fds = [self._listener.fileno(), theirs.fileno()]
-                    socket.send_fds(stream, [b"!"], fds)  # one byte into an empty socket
-                connections.setblocking(False)
-                return FrontLink(
-                    stream,
-                    connections,
-                    backend=self._backend,
-                    adopt=self._adopt,
-                    on_report=self._on_change,
-                )
+                return self._link_to(connecting.result())
         finally:
             connecting.cancel()
         if process.exited.done():
             return f"{process.exited.result()} before it served"
         return "told to leave" if self._leaving.is_set() else f"not up in {START_LIMIT_S:g} s"
+
+    def _link_to(self, stream: socket.socket) -> FrontLink:
+        """Give the process that has connected its two other sockets."""
+        self._path.unlink()
+        connections, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            fds = [self._listener.fileno(), theirs.fileno()]
+            socket.send_fds(stream, [b"!"], fds)  # one byte into an empty socket
+        connections.setblocking(False)
+        return FrontLink(
+            stream,
+            connections,
+            backend=self._backend,
+            adopt=self._adopt,
+            on_report=self._on_change,
+        )
 
     async def _accept(self, door: socket.socket, pid: int) -> socket.socket:
         """Return the connection of our own child."""

@@ -91,10 +91,14 @@ class Fronts:
             for front in self._fronts:
                 tasks.create_task(front.run(), name=f"front-{front.number}")
 
-    def inform(self, routes: Sequence[str] | None = None) -> None:
-        """Tell front ends what they are to live by now: settings, limits, the routes if given."""
+    async def inform(self, routes: Sequence[str] | None = None) -> None:
+        """Have front ends live by what holds now: settings, limits, the routes if given."""
         if routes is not None:
             self._routes = tuple(routes)
+        self._order()
+        await self.refresh()  # they answer that behind the orders
+
+    def _order(self) -> None:
         orders = self._orders()
         for front in self._fronts:
             if front.link is not None:
@@ -125,7 +129,7 @@ class Fronts:
         for front in self._fronts:
             front.leave()
         self._phase, self._drain_s = Phase.DRAIN, limit_s
-        self.inform()
+        self._order()
         # Ours closes last: what comes while the others close is not lost.
         await self._until(lambda report: report.shut, SHUT_LIMIT_S)
         await self._server.shut()
@@ -141,7 +145,7 @@ class Fronts:
     async def close(self) -> None:
         """Let the last answers out, everywhere, and end the front ends."""
         self._phase = Phase.END
-        self.inform()
+        self._order()
         await self._server.close()
 
     def _orders(self) -> Orders:
