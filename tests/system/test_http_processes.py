@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import socket
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from drills.load import Load, target_of
 from support.service import LIMIT_S, Answer, Service, config_text, once_body
 from support.trees import MARKER, gone_within, kill_marked, marked
 from support.waiting import dies_within, until
@@ -51,6 +51,8 @@ class Wrapper(WrapperBase):
             Wrapper.running += 1
             Wrapper.most = max(self.most, self.running)
         try:
+            if params.get("do") == "pause":
+                time.sleep(0.02)
             if "until" in params:
                 print("holding", params["until"], flush=True)
                 call = current_call()
@@ -176,6 +178,16 @@ def test_plain_requests_stay_at_front_ends_and_others_go_to_the_supervisor(folde
             assert client.holder() == service.process.pid
             assert client.once().text() == "hello"
             assert client.get("/openapi.json").status == 200
+
+
+def test_connections_are_shared_out_evenly(folder: Path) -> None:
+    with both_ready(two(folder)) as service, ExitStack() as stack:
+        clients = [stack.enter_context(Client(service)) for _ in range(40)]
+        for client in clients:
+            assert client.once().code == 0
+        counts = [front["connections"] for front in fronts(service)]
+        assert sum(counts) == 40
+        assert min(counts) >= 15
 
 
 def test_a_request_behind_a_plain_one_is_answered_behind_it(folder: Path) -> None:
@@ -374,31 +386,14 @@ def test_a_call_that_outlasts_the_drain_is_answered(folder: Path) -> None:
 
 
 def test_no_call_is_lost_when_the_service_stops_under_load(folder: Path) -> None:
-    with both_ready(two(folder)) as service:
-        begun = threading.Barrier(9)
-        lost: list[Exception] = []
-
-        def call_until_refused() -> None:
-            begun.wait()
-            while True:
-                try:
-                    client = Client(service)
-                except ConnectionRefusedError:
-                    return
-                with client:
-                    try:
-                        assert client.once().code == 0
-                    except (http.client.HTTPException, ConnectionError) as error:
-                        lost.append(error)
-
-        with ThreadPoolExecutor(8) as threads:
-            calling = [threads.submit(call_until_refused) for _ in range(8)]
-            begun.wait()
-            assert service.once().code == 0
-            assert service.stop() == 0
-            for caller in calling:
-                caller.result()
-        assert lost == []
+    with (
+        both_ready(two(folder)) as service,
+        Load(target_of(service), 8, do="pause", may_hang_up=True) as load,
+    ):
+        load.wait_for(40)
+        assert service.stop() == 0
+    assert len(load.outcomes) >= 40
+    assert load.failed == []
 
 
 def test_a_reload_reaches_every_front_end(folder: Path) -> None:

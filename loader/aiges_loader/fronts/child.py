@@ -21,6 +21,7 @@ from aiges_loader.frontend.inference import HttpAnswer, Inference
 from aiges_loader.fronts.front_server import FrontServer, WayOut
 from aiges_loader.fronts.messages import Orders, Phase, Report
 from aiges_loader.fronts.remote_pool import RemotePool
+from aiges_loader.fronts.share import Share
 from aiges_loader.pool.lane import Lane
 from aiges_wire.frames import Buffer, Header, Kind
 
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Be the process; the only argument is where the supervisor listens for it."""
+    """Be the process; the arguments are where the supervisor listens for it, and its number."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     faulthandler.register(signal.SIGUSR2)
@@ -43,12 +44,13 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX) as to_supervisor:
         to_supervisor.settimeout(CONNECT_LIMIT_S)
         to_supervisor.connect(sys.argv[1])
-        _, (listener, way_out), _, _ = socket.recv_fds(to_supervisor, 1, 2)
+        _, (listener, way_out, memory), _, _ = socket.recv_fds(to_supervisor, 1, 3)
+        share = Share(memory, int(sys.argv[2]))
         sockets = [socket.socket(fileno=fd) for fd in (listener, way_out)]
         for each in (to_supervisor, *sockets):
             each.setblocking(False)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(to_supervisor, *sockets))
+            runner.run(_serve(share, to_supervisor, *sockets))
 
 
 class _LineFormatter(logging.Formatter):
@@ -69,10 +71,12 @@ _LEVELS: Final = {
 }
 
 
-async def _serve(to_supervisor: socket.socket, listener: socket.socket, out: socket.socket) -> None:
+async def _serve(
+    share: Share, to_supervisor: socket.socket, listener: socket.socket, out: socket.socket
+) -> None:
     counting = asyncio.create_task(descriptors.watch(), name="descriptors")
     try:
-        await _Front(to_supervisor, listener, WayOut(out)).run()
+        await _Front(share, to_supervisor, listener, WayOut(out)).run()
     finally:
         counting.cancel()
 
@@ -84,7 +88,11 @@ class _Front:
     """
 
     def __init__(
-        self, to_supervisor: socket.socket, listener: socket.socket, way_out: WayOut
+        self,
+        share: Share,
+        to_supervisor: socket.socket,
+        listener: socket.socket,
+        way_out: WayOut,
     ) -> None:
         self.draining = False
         self.inference: Inference
@@ -93,6 +101,7 @@ class _Front:
         self._pool = RemotePool(self._lane)
         self._listener = listener
         self._way_out = way_out
+        self._share = share
         self._server: FrontServer | None = None  # until the first orders
         self._drain_s = 0.0
         self._told_to_drain = asyncio.Event()
@@ -134,7 +143,9 @@ class _Front:
     def _obey(self, orders: Orders) -> None:
         if self._server is None:
             self.inference = Inference(self._pool, orders.settings)
-            self._server = FrontServer(self._listener, self, orders.limits, self._way_out)
+            self._server = FrontServer(
+                self._listener, self, orders.limits, self._way_out, self._share
+            )
             self._server.start()
             self._tell(0)
         self.draining = orders.phase is not Phase.SERVE

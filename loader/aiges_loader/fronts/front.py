@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from aiges_loader.frontend.inference import Backend
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.fronts.link import Adopt, FrontLink
 from aiges_loader.fronts.messages import Orders, Phase
+from aiges_loader.fronts.share import Share
 from aiges_loader.pool.process import Stream, WorkerProcess
 from aiges_loader.pool.restart import RestartPolicy, Retry
 from aiges_loader.pool.waiting import first_of
@@ -63,6 +65,7 @@ class Front:
         *,
         folder: Path,
         listener: socket.socket,
+        memory: int,
         backend: Backend,
         adopt: Adopt,
         orders: Callable[[], Orders],
@@ -74,6 +77,7 @@ class Front:
             number: Names it.
             folder: Private, for sockets.
             listener: What it accepts on; listens already when it is started.
+            memory: Where front ends count connections; see share.py.
             backend: Runs its calls.
             adopt: Serves the connections that it does not.
             orders: What it is to live by at this moment.
@@ -86,6 +90,8 @@ class Front:
         self.past = RequestTally()
         self._path = folder / f"front-{number}.sock"
         self._listener = listener
+        self._memory = memory
+        self._share = Share(memory, number)
         self._backend = backend
         self._adopt = adopt
         self._orders = orders
@@ -134,7 +140,9 @@ class Front:
             door.listen(1)
             door.setblocking(False)
             try:
-                process = WorkerProcess.spawn((*COMMAND, path), os.environ, self._log_lines())
+                process = WorkerProcess.spawn(
+                    (*COMMAND, path, str(self.number)), os.environ, self._log_lines()
+                )
             except OSError as error:
                 return f"it cannot be started: {error.strerror}"
             self.pid = process.pid
@@ -153,7 +161,10 @@ class Front:
         try:
             await first_of(connecting, process.exited, self._leaving.wait(), limit_s=START_LIMIT_S)
             if connecting.done():
-                return self._link_to(connecting.result())
+                try:
+                    return self._link_to(connecting.result())
+                except OSError as error:
+                    return f"it left as soon as it had come: {error.strerror}"
         finally:
             connecting.cancel()
         if process.exited.done():
@@ -161,12 +172,16 @@ class Front:
         return "told to leave" if self._leaving.is_set() else f"not up in {START_LIMIT_S:g} s"
 
     def _link_to(self, stream: socket.socket) -> FrontLink:
-        """Give the process that has connected its two other sockets."""
+        """Give the process that has connected what it works with."""
         self._path.unlink()
-        connections, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            fds = [self._listener.fileno(), theirs.fileno()]
-            socket.send_fds(stream, [b"!"], fds)  # one byte into an empty socket
+        with ExitStack() as undo:
+            undo.callback(stream.close)
+            connections, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            undo.callback(connections.close)
+            with theirs:
+                fds = [self._listener.fileno(), theirs.fileno(), self._memory]
+                socket.send_fds(stream, [b"!"], fds)  # one byte into an empty socket
+            undo.pop_all()
         connections.setblocking(False)
         return FrontLink(
             stream,
@@ -206,6 +221,7 @@ class Front:
         finally:
             watching.cancel()
             self.link = None
+            self._share.leave()
             if link.report is not None:
                 self.past.add(link.report.tally)
                 self.past.lose()

@@ -14,10 +14,14 @@ from aiges_loader.frontend.listening import accept_waiting
 from aiges_loader.frontend.quick_http import QuickConnection, Routes
 from aiges_loader.frontend.register import FIRST_REQUEST_S, Register
 from aiges_loader.fronts.messages import packets
+from aiges_loader.fronts.share import Share
 from aiges_loader.pool.waiting import first_of
 
 RETRY_S: Final = 0.1
 """Without descriptors for another connection: how long we accept none. Others may."""
+
+COURTESY_S: Final = 0.001
+"""How long one that has more connections than another leaves the next to that."""
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +36,12 @@ class FrontServer:
     """
 
     def __init__(
-        self, listener: socket.socket, routes: Routes, limits: HttpLimits, way_out: "WayOut"
+        self,
+        listener: socket.socket,
+        routes: Routes,
+        limits: HttpLimits,
+        way_out: "WayOut",
+        share: Share,
     ) -> None:
         """Make it; `start` accepts.
 
@@ -41,6 +50,7 @@ class FrontServer:
             routes: What is answered here.
             limits: What clients may take.
             way_out: Takes connections that ask for anything else.
+            share: Of all connections.
         """
         self.limits = limits
         self.register = Register()
@@ -49,6 +59,8 @@ class FrontServer:
         self._listener = listener
         self._routes = routes
         self._way_out = way_out
+        self._share = share
+        self._pause: asyncio.TimerHandle | None = None  # before it accepts
         self._coming: set[asyncio.Task[object]] = set()
 
     @property
@@ -59,14 +71,17 @@ class FrontServer:
     def start(self) -> None:
         """Accept from now on.
 
-        One connection in each turn of the loop, unlike `create_server`, which takes all that wait:
-        so who has less to do gets more of them.
+        One connection in each turn of the loop, unlike `create_server`, which takes all that wait.
         """
+        self._share.have(len(self.register))
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
     async def shut(self) -> None:
         """Take in what the kernel has accepted and accept no more."""
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._listener.fileno())
+        self._share.leave()
         if self._coming:
             await asyncio.wait(self._coming)
         await accept_waiting(self._listener, self._connection)
@@ -87,6 +102,11 @@ class FrontServer:
         await self.register.close(limit_s)
 
     def _accept(self) -> None:
+        waited, self._pause = self._pause is not None, None
+        self._share.have(len(self.register) + len(self._coming))
+        if self._share.is_more and not waited:
+            self._accept_later(COURTESY_S)
+            return
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another process was quicker
@@ -94,19 +114,19 @@ class FrontServer:
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 raise
-            self._loop.remove_reader(self._listener.fileno())
-            self._loop.call_later(RETRY_S, self._accept_again)
+            self._accept_later(RETRY_S)
             return
         connection.setblocking(False)
         coming = self._loop.create_task(
             self._loop.connect_accepted_socket(self._connection, connection)
         )
         self._coming.add(coming)
+        self._share.have(len(self.register) + len(self._coming))
         coming.add_done_callback(self._came)
 
-    def _accept_again(self) -> None:
-        if self._listener.fileno() >= 0 and not self.is_shut:
-            self.start()
+    def _accept_later(self, pause_s: float) -> None:
+        self._loop.remove_reader(self._listener.fileno())
+        self._pause = self._loop.call_later(pause_s, self.start)
 
     def _came(self, coming: "asyncio.Task[object]") -> None:
         self._coming.discard(coming)

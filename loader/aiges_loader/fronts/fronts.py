@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from aiges_loader.frontend.inference import Backend
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.fronts.front import Front
 from aiges_loader.fronts.messages import Orders, Phase, Report
+from aiges_loader.fronts.share import new_memory
 from aiges_loader.pool.status import FrontStatus
 
 SHUT_LIMIT_S: Final = 2.0
@@ -52,17 +54,22 @@ class Fronts:
         self._drain_s = 0.0
         self._changed = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
+        self._fronts: list[Front] = []
+        if count == 1:
+            return
+        self._memory = new_memory(count)
         self._fronts = [
             Front(
                 number,
                 folder=folder,
                 listener=server.listener,
+                memory=self._memory,
                 backend=backend,
                 adopt=server.adopt,
                 orders=self._orders,
                 on_change=self._changed.set,
             )
-            for number in range(1, count + 1 if count > 1 else 1)
+            for number in range(1, count + 1)
         ]
 
     @property
@@ -86,10 +93,13 @@ class Fronts:
         """Own the front ends; return when the last has ended."""
         if not self._fronts:
             return
-        async with asyncio.TaskGroup() as tasks:
-            self._keeping = tasks.create_task(self._keep_door(), name="door")
-            for front in self._fronts:
-                tasks.create_task(front.run(), name=f"front-{front.number}")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._keeping = tasks.create_task(self._keep_door(), name="door")
+                for front in self._fronts:
+                    tasks.create_task(front.run(), name=f"front-{front.number}")
+        finally:
+            os.close(self._memory)
 
     async def inform(self, routes: Sequence[str] | None = None) -> None:
         """Have front ends live by what holds now: settings, limits, the routes if given."""
