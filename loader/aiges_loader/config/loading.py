@@ -271,7 +271,7 @@ def _processes(settings: Settings, *, within: frozenset[int] | None) -> int:
     count = settings.integer("http", "processes")
     cpus = usable_cpus(within)
     if count > cpus:
-        text = f"{count} processes for HTTP are more than the CPUs here, which are {cpus}"
+        text = f"is more than the CPUs that it may use, which are {cpus}"
         settings.warnings.append(settings.finding("http", "processes", text))
     return count
 
