@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +57,9 @@ class Wrapper(WrapperBase):
             if "until" in params:
                 print("holding", params["until"], flush=True)
                 call = current_call()
-                while not Path(params["until"]).exists() and not call.is_cancelled:
+                while not Path(params["until"]).exists():
+                    if call.is_cancelled and "stubborn" not in params:
+                        break
                     time.sleep(0.005)
                 print("let go", params["until"], call.is_cancelled, flush=True)
             item = ResponseData(key="result")
@@ -269,9 +272,10 @@ def test_a_client_that_leaves_a_front_end_gives_its_licence_back(folder: Path) -
 
 def test_a_deadline_holds_at_a_front_end(folder: Path) -> None:
     with both_ready(two(folder, http={"timeout": 1}, fc={"max": 1})) as service:
-        late = service.once(until="never")
+        late = service.once(until="go", stubborn=1)
         assert (late.status, late.code) == (504, 10102)
-        service.wait_for("let go never True")
+        (folder / "go").touch()
+        service.wait_for("let go go True")  # the worker had been told
         assert service.once().code == 0
 
 
@@ -383,6 +387,15 @@ def test_a_call_that_outlasts_the_drain_is_answered(folder: Path) -> None:
             answer = client.answer()
             assert (answer.status, answer.code) == (502, 10109)
         assert service.wait() == 0
+
+
+def test_a_front_end_that_stands_still_delays_the_stop_by_little(folder: Path) -> None:
+    with both_ready(two(folder)) as service:
+        os.kill(front_pids(service)[0], signal.SIGSTOP)
+        began = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - began < 15  # not drainTimeout, which is 30
+        service.wait_for(r"front end died front=\d reason=it did not leave in 3 s")
 
 
 def test_no_call_is_lost_when_the_service_stops_under_load(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 from aiges_loader.frontend.inference import Backend
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.fronts.link import Adopt, FrontLink
-from aiges_loader.fronts.messages import Orders, Phase
+from aiges_loader.fronts.messages import Orders
 from aiges_loader.fronts.share import Share
 from aiges_loader.pool.process import Stream, WorkerProcess
 from aiges_loader.pool.restart import RestartPolicy, Retry
@@ -97,6 +97,7 @@ class Front:
         self._orders = orders
         self._on_change = on_change
         self._leaving = asyncio.Event()
+        self._ending = asyncio.Event()
 
     @property
     def serves(self) -> bool:
@@ -104,8 +105,13 @@ class Front:
         return self.link is not None and self.link.report is not None
 
     def leave(self) -> None:
-        """Start no process from now on; one that serves goes on until it is told to end."""
+        """Start no process from now on; one that serves goes on until its `end`."""
         self._leaving.set()
+
+    def end(self) -> None:
+        """Wait no longer than it takes for a process that was told to end."""
+        self._leaving.set()
+        self._ending.set()
 
     async def run(self) -> None:
         """Keep a process serving until told to leave."""
@@ -114,6 +120,8 @@ class Front:
         while True:
             began = loop.time()
             reason = await self._live()
+            if reason:
+                log.error("front end died front=%d reason=%s", self.number, reason)
             if self._leaving.is_set():
                 return
             now = loop.time()
@@ -125,26 +133,18 @@ class Front:
             )
             assert isinstance(verdict, Retry)  # there is always a next time
             exits = verdict.exits
-            log.error("front end died front=%d reason=%s", self.number, reason)
             await first_of(self._leaving.wait(), limit_s=verdict.delay_s)
             if self._leaving.is_set():
                 return
             self.restarts += 1
 
     async def _live(self) -> str:
-        """Run one process; return why it has ended."""
-        path = str(self._path)
-        self._path.unlink(missing_ok=True)  # of one that never came to use it
-        with socket.socket(socket.AF_UNIX) as door:
-            door.bind(path)
-            door.listen(1)
-            door.setblocking(False)
-            try:
-                process = WorkerProcess.spawn(
-                    (*COMMAND, path, str(self.number)), os.environ, self._log_lines()
-                )
-            except OSError as error:
-                return f"it cannot be started: {error.strerror}"
+        """Run one process; return why it has ended, "" if it was told to."""
+        try:
+            door, process = self._spawn()
+        except OSError as error:  # too many processes, or descriptors
+            return f"it cannot be started: {error.strerror}"
+        with door:
             self.pid = process.pid
             try:
                 reached = await self._reach(door, process)
@@ -154,6 +154,20 @@ class Front:
             finally:
                 await process.end(grace_s=0.0)
                 self.pid = None
+
+    def _spawn(self) -> tuple[socket.socket, WorkerProcess]:
+        """Start a process; return where it is going to connect, and the process."""
+        path = str(self._path)
+        self._path.unlink(missing_ok=True)  # of one that never came to use it
+        with ExitStack() as undo:
+            door = undo.enter_context(socket.socket(socket.AF_UNIX))
+            door.bind(path)
+            door.listen(1)
+            door.setblocking(False)
+            command = (*COMMAND, path, str(self.number))
+            process = WorkerProcess.spawn(command, os.environ, self._log_lines())
+            undo.pop_all()
+        return door, process
 
     async def _reach(self, door: socket.socket, process: WorkerProcess) -> FrontLink | str:
         """Wait for the process to connect, and give it its sockets; or say why it has none."""
@@ -169,7 +183,7 @@ class Front:
             connecting.cancel()
         if process.exited.done():
             return f"{process.exited.result()} before it served"
-        return "told to leave" if self._leaving.is_set() else f"not up in {START_LIMIT_S:g} s"
+        return "" if self._leaving.is_set() else f"not up in {START_LIMIT_S:g} s"
 
     def _link_to(self, stream: socket.socket) -> FrontLink:
         """Give the process that has connected what it works with."""
@@ -203,20 +217,21 @@ class Front:
             stream.close()
 
     async def _serve(self, link: FrontLink, process: WorkerProcess) -> str:
-        """Let it serve; return why it does no more."""
+        """Let it serve; return why it does no more, "" if it was told to leave."""
         self.link = link
         link.obey(self._orders())
         watching = asyncio.ensure_future(self._watch(link, process.pid))
         try:
-            await first_of(process.exited, link.ended, watching)
-            if self._orders().phase is Phase.END:
+            await first_of(process.exited, link.ended, watching, self._ending.wait())
+            if self._ending.is_set():
                 await first_of(process.exited, limit_s=END_LIMIT_S)
-            elif watching.done():
+                return "" if process.exited.done() else f"it did not leave in {END_LIMIT_S:g} s"
+            if watching.done():
                 process.signal(signal.SIGUSR2)
                 await first_of(process.exited, limit_s=STACKS_S)
                 return watching.result()
-            else:  # its end closes its sockets a moment before it is seen
-                await first_of(process.exited, limit_s=STACKS_S)
+            # Its end closes its sockets a moment before it is seen.
+            await first_of(process.exited, limit_s=STACKS_S)
             return str(process.exited.result() if process.exited.done() else link.ended.result())
         finally:
             watching.cancel()

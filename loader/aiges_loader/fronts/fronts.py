@@ -25,6 +25,9 @@ SHUT_LIMIT_S: Final = 2.0
 REPORT_LIMIT_S: Final = 1.0
 """How long one may take to say how it is; then what it said last counts."""
 
+RETRY_S: Final = 0.5
+"""After so long we try again to accept."""
+
 log = logging.getLogger(__name__)
 
 
@@ -156,6 +159,8 @@ class Fronts:
         """Let the last answers out, everywhere, and end the front ends."""
         self._phase = Phase.END
         self._order()
+        for front in self._fronts:
+            front.end()
         await self._server.close()
 
     def _orders(self) -> Orders:
@@ -177,7 +182,12 @@ class Fronts:
                 self._server.pause()
             elif not self._server.is_accepting:
                 log.warning("no front end serves: the supervisor accepts connections itself")
-                await self._server.start()
+                try:
+                    await self._server.start()
+                except OSError as error:  # no descriptor for it
+                    log.error("cannot accept: %s", error.strerror)  # noqa: TRY400 - it says all
+                    await asyncio.sleep(RETRY_S)
+                    continue
             await self._changed.wait()
 
     async def _until(self, holds: Callable[[Report], bool], limit_s: float) -> None:

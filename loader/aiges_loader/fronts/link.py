@@ -93,8 +93,13 @@ class FrontLink:
             await asyncio.wait(self._adopting)
 
     async def close(self) -> None:
-        """Hang up; its calls are given up, their licences returned."""
+        """Hang up; its calls are given up, their licences returned.
+
+        Connections that it has handed over are served nevertheless.
+        """
         self._hung_up("it was let go")
+        while self._take_packet():
+            pass
         self._lane.close()
         self._loop.remove_reader(self._connections.fileno())
         self._connections.close()
