@@ -32,7 +32,7 @@ import uvloop
 from aiges._runtime import lanes as worker_lanes
 from aiges._runtime.replies import Answer, Input, Output
 from aiges_loader.calls import Call, Datum, Reply
-from aiges_loader.pool.lane import Lane
+from aiges_loader.pool.lane import Lane, connect
 from aiges_loader.pool.lane_calls import LaneCalls
 from aiges_loader.pool.pending import into
 from aiges_wire import frames
@@ -138,7 +138,7 @@ class OneConnection:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._number = 0
-        self._lane = Lane(path, self._came, lambda reason: print(reason, file=sys.stderr))
+        self._lane = Lane(connect(path), self._came, lambda reason: print(reason, file=sys.stderr))
 
     async def once(self, call: Call) -> None:
         """Run one call."""

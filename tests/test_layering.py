@@ -15,7 +15,10 @@ MAY_NOT_IMPORT = {
     "aiges": ("aiges_loader", "aiohttp", "uvloop", "numpy", "torch", "click"),
     "aiges_embed": ("aiges_loader", "aiges_wire", "aiges._runtime.main", "grpc"),
     "aiges_loader": ("aiges", "aiges_embed", "subprocess"),
+    "aiges_loader.fronts": ("aiges_loader.app", "aiges_loader.cli", "aiohttp", "grpc"),
+    "aiges_loader.fronts.messages": IO,
     "aiges_loader.frontend": (
+        "aiges_loader.fronts",
         "aiges_loader.app",
         "aiges_loader.cli",
         "aiges_loader.pool.process",
@@ -27,6 +30,7 @@ MAY_NOT_IMPORT = {
     "aiges_loader.errors": IO,
     "aiges_loader.pool": (
         "aiges_loader.frontend",
+        "aiges_loader.fronts",
         "aiges_loader.sessions",
         "aiges_loader.app",
         "aiohttp",

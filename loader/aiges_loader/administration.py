@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from aiges_loader.frontend.admin_api import LeavingError, UnknownWorkerError
 from aiges_loader.frontend.http_api import HttpApi
 from aiges_loader.frontend.request_tally import RequestTally
+from aiges_loader.fronts.fronts import Fronts
 from aiges_loader.pool.batching import BatchTally
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.status import ServiceStatus
@@ -23,17 +25,21 @@ log = logging.getLogger(__name__)
 class Administration:
     """The `AdminActions` of one service."""
 
-    def __init__(self, pool: Pool, api: HttpApi, *, stop: asyncio.Event, reloads: Reloads) -> None:
+    def __init__(
+        self, pool: Pool, api: HttpApi, fronts: Fronts, *, stop: asyncio.Event, reloads: Reloads
+    ) -> None:
         """Make it when the service starts.
 
         Args:
             pool: The workers.
             api: The public front end.
+            fronts: The processes that serve it.
             stop: To be set for the service to end.
             reloads: Where to ask for another configuration.
         """
         self._pool = pool
         self._api = api
+        self._fronts = fronts
         self._stop = stop
         self._reloads = reloads
         self._reader = StatusReader(pool)
@@ -45,8 +51,8 @@ class Administration:
 
     @property
     def tally(self) -> RequestTally:
-        """What happened to requests so far."""
-        return self._api.tally
+        """What happened to requests so far; of other processes, until the last `status`."""
+        return self._fronts.tally
 
     @property
     def batches(self) -> BatchTally:
@@ -60,8 +66,10 @@ class Administration:
 
     async def status(self) -> ServiceStatus:
         """Return the status at this moment."""
+        await self._fronts.refresh()
         draining = self._api.draining or self._stop.is_set()
-        return await self._reader.read(is_ready=self.is_ready, draining=draining)
+        status = await self._reader.read(is_ready=self.is_ready, draining=draining)
+        return replace(status, fronts=self._fronts.status())
 
     def drain(self) -> None:
         """Do what SIGTERM does, except that a second time hurries nothing."""

@@ -17,13 +17,15 @@ from aiges_loader.exit_status import ExitStatus
 from aiges_loader.frontend.admin_api import AdminApi
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.http_api import HttpApi
-from aiges_loader.frontend.http_server import HttpLimits, HttpServer
+from aiges_loader.frontend.http_limits import HttpLimits
+from aiges_loader.frontend.http_server import HttpServer
 from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.listening import ListenError, bind, own_address, reachable_address
 from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.frontend.token_bucket import TokenBucket
 from aiges_loader.frontend.ws_api import SessionApi, SessionSettings
 from aiges_loader.frontend.xsf_api import SERVICES, XsfApi, XsfSettings
+from aiges_loader.fronts.fronts import Fronts
 from aiges_loader.pool import guarded
 from aiges_loader.pool.batching import BatchPlan
 from aiges_loader.pool.hang import HangPolicy
@@ -99,7 +101,8 @@ async def serve(
             is_ready=lambda: api.is_ready,
         )
         grpc_api.serve(SERVICES, xsf.handlers())
-        actions = Administration(pool, api, stop=stop, reloads=reloads)
+        fronts = Fronts(http.processes, server=server, api=api, backend=pool, folder=folder)
+        actions = Administration(pool, api, fronts, stop=stop, reloads=reloads)
         # Outermost, so that operators can see how the service ends.
         admin_server = _admin_server(admin_listener, actions, config.admin.token)
         async with (
@@ -113,12 +116,15 @@ async def serve(
             expiring = tasks.create_task(sessions.run(), name="sessions")
             counting = tasks.create_task(descriptors.watch(), name="descriptors")
             keeping = tasks.create_task(guarded.keep(), name="nursery")
-            describing = tasks.create_task(_describe(pool, api), name="describe")
-            service_parts = _Parts(pool, sessions, api, server, folder, grpc_api, xsf, systemd)
+            describing = tasks.create_task(_describe(pool, api, fronts), name="describe")
+            service_parts = _Parts(
+                pool, sessions, api, server, fronts, folder, grpc_api, xsf, systemd
+            )
             reporting = tasks.create_task(_report_readiness(service_parts), name="readiness")
             reloading = tasks.create_task(_reload(config, reloads, service_parts), name="reload")
             await grpc_api.start()
-            await server.start()
+            await fronts.start()
+            tasks.create_task(fronts.run(), name="fronts")
             log.info(
                 "listening http=%s grpc=%s:%d admin=%s",
                 _address_of(listener),
@@ -134,12 +140,12 @@ async def serve(
             reloading.cancel()
             await grpc_api.set_ready(ready=False)
             until = time.monotonic() + config.pool.drain_timeout_s
-            await server.drain(config.pool.drain_timeout_s)
+            await fronts.drain(config.pool.drain_timeout_s)
             await xsf.drain(max(0.0, until - time.monotonic()))
             await sessions.drain(max(0.0, until - time.monotonic()))
             # One budget for all: what the front ends have left is what the workers get.
             pool.stop(drain_s=max(0.0, until - time.monotonic()))
-            await server.close()
+            await fronts.close()
             await grpc_api.stop(GRPC_STOP_S)
             for helper in (describing, keeping, counting, expiring):
                 helper.cancel()
@@ -186,7 +192,7 @@ def _address_of(listener: socket.socket) -> str:
     return f"{host}:{port}"
 
 
-async def _describe(pool: Pool, api: HttpApi) -> None:
+async def _describe(pool: Pool, api: HttpApi, fronts: Fronts) -> None:
     """Give the front ends their routes once a worker has said what it is."""
     schema = await asyncio.shield(pool.described)
     try:
@@ -194,6 +200,7 @@ async def _describe(pool: Pool, api: HttpApi) -> None:
     except SchemaError as error:
         pool.fail(f"the wrapper's schema is unusable: {error}")
         return
+    await fronts.inform(routes)
     log.info("ready routes=%s", ",".join(routes))
     pool.readiness_changed.set()  # without routes it was none
 
@@ -206,6 +213,7 @@ class _Parts:
     sessions: Sessions
     api: HttpApi
     server: HttpServer
+    fronts: Fronts
     folder: Path
     grpc_api: GrpcApi
     xsf: XsfApi
@@ -246,11 +254,13 @@ async def _live_by(new: LoaderConfig, old: LoaderConfig, parts: _Parts) -> Reloa
     parts.sessions.ttl_s = new.limits.session_ttl_s
     parts.sessions.roll_s = new.limits.session_sweep_s
     parts.sessions.results_at_once = new.aiges.real_time_result
+    await parts.fronts.inform()
     try:
         routes = parts.api.describe(parts.pool.schema)
     except SchemaError as error:
         log.error("the new schema is unusable, the old routes stay: %s", error)  # noqa: TRY400
         return Reloaded(done=True, problems=(*later, f"schema: {error}"))
+    await parts.fronts.inform(routes)
     log.info("reloaded routes=%s", ",".join(routes))
     return Reloaded(done=True, problems=later)
 

@@ -1,7 +1,6 @@
 """Every error a caller can receive: a class fixes the code on the wire and the HTTP status."""
 
 from http import HTTPStatus
-from typing import ClassVar
 
 from aiges_wire.codes import Code
 
@@ -10,7 +9,7 @@ class CallError(Exception):
     """A call that failed for a reason its caller may see. `str(error)` is the message."""
 
     code: int
-    status: ClassVar[HTTPStatus]
+    status: HTTPStatus
 
 
 class BadRequestError(CallError):

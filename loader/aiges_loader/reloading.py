@@ -64,6 +64,7 @@ def needs_start(old: LoaderConfig, new: LoaderConfig) -> tuple[str, ...]:
     """Name what differs and takes effect only when the program is started again."""
     changes = {
         "[wrapper] http_listen": old.http.listen != new.http.listen,
+        "[http] processes": old.http.processes != new.http.processes,
         f"[{old.service.name}]": old.service != new.service,
         "[admin]": old.admin != new.admin,
         "[log]": old.log != new.log,

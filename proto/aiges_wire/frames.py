@@ -51,6 +51,10 @@ class Kind(IntEnum):
     OPEN = 4  # to the worker, first: [tag, params, []]
     WRITE = 5  # to the worker: [items], its next inputs
     DONE = 6  # from the worker: []; OPEN, or WRITE number `call`, has returned; number: the same
+    # Between the supervisor and its front-end processes only; a worker gets none of these.
+    CANCEL = 16  # to the supervisor: nobody waits for the call any more
+    ORDERS = 17  # to a front end: what it is to live by
+    REPORT = 18  # to a front end: asks for one; to the supervisor: how it is
 
 
 class Header(NamedTuple):
@@ -143,6 +147,11 @@ def write(number: int, items: Sequence[Item], *, dumps: Dumps = dumps) -> bytes:
 def done(number: int, *, spent_us: int = 0) -> bytes:
     """Return a whole DONE; number 0 stands for the OPEN."""
     return _head(Kind.DONE, number, b"[]", spent_us, ())
+
+
+def note(kind: Kind, number: int, meta: bytes = b"") -> bytes:
+    """Return a whole frame that has nothing but meta."""
+    return _head(kind, number, meta, 0, ())
 
 
 def read_header(data: Buffer, offset: int = 0) -> Header:

@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,18 +91,22 @@ def special_sections(setting: str) -> dict[str, dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Service]]:
-    running: dict[str, Service] = {}
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, int], Service]]:
+    running: dict[tuple[str, int], Service] = {}
     with ExitStack() as stack:
 
-        def service(setting: str) -> Service:
-            if setting not in running:
+        def service(setting: str, processes: int) -> Service:
+            if (setting, processes) not in running:
                 folder = tmp_path_factory.mktemp(setting.replace(" ", "-"))
                 source = GOLDEN / "http-wrappers" / f"{setting.partition(' ')[0]}.py"
                 (folder / "wrapper.py").write_bytes(source.read_bytes())
-                started = Service(folder, **special_sections(setting))
-                running[setting] = stack.enter_context(started).ready()
-            return running[setting]
+                sections = special_sections(setting)
+                sections["http"] = {**sections.get("http", {}), "processes": processes}
+                started = stack.enter_context(Service(folder, **sections)).ready()
+                for number in range(1, processes + 1 if processes > 1 else 1):
+                    started.wait_for(rf"front end ready front={number}")
+                running[setting, processes] = started
+            return running[setting, processes]
 
         yield service
 
@@ -195,13 +200,16 @@ def expected_dump(name: str, recorded: dict[str, Any], sid: str) -> dict[str, An
     return recorded
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_recorded_exchange(name: str, services: Callable[[str], Service]) -> None:
-    answer = exchange_with(services(setting_of(name)), name)
+def test_a_recorded_exchange(
+    name: str, processes: int, services: Callable[[str, int], Service]
+) -> None:
+    answer = exchange_with(services(setting_of(name), processes), name)
     if different := DIFFERENT.get(name):
         check_different(answer, different)
     else:
-        check_same(name, answer, BY_NAME[name]["response"])
+        check_same(name, answer, deepcopy(BY_NAME[name]["response"]))
 
 
 def check_different(answer: Answer, different: Different) -> None:

@@ -217,7 +217,8 @@ _HTTP = (
     _seconds("http", "idleTimeout", 75.0),
     _integer("http", "maxBodyMb", 64, low=1, high=_MAX_MIB),
     _switch("http", "legacyStatus", default=False),
-    *_planned("http", processes=1, validate=False),
+    _integer("http", "processes", 1, low=1, high=1024),
+    *_planned("http", validate=False),
 )
 
 _BATCH = (

@@ -72,7 +72,7 @@ def load(
         limits=_limits(settings),
         pool=_pool(settings, within=process.numa_cpus),
         batch=_batch(settings),
-        http=_http(settings),
+        http=_http(settings, within=process.numa_cpus),
         admin=_admin(settings),
         websocket=_websocket(settings),
         log=_log(settings),
@@ -258,7 +258,7 @@ def _check_together(config: LoaderConfig, settings: Settings) -> None:
         settings.warnings.append(settings.finding("pool", "hangTimeout", text))
 
 
-def _http(settings: Settings) -> HttpConfig:
+def _http(settings: Settings, *, within: frozenset[int] | None) -> HttpConfig:
     text = settings.text("wrapper", "http_listen")
     listen = listen_address(text)
     if listen is None:
@@ -271,7 +271,17 @@ def _http(settings: Settings) -> HttpConfig:
         idle_timeout_s=settings.number("http", "idleTimeout") or None,
         max_body_bytes=settings.integer("http", "maxBodyMb") * _MIB,
         legacy_status=settings.switch("http", "legacyStatus"),
+        processes=_processes(settings, within=within),
     )
+
+
+def _processes(settings: Settings, *, within: frozenset[int] | None) -> int:
+    count = settings.integer("http", "processes")
+    cpus = usable_cpus(within)
+    if count > cpus:
+        text = f"is more than the CPUs that it may use, which are {cpus}"
+        settings.warnings.append(settings.finding("http", "processes", text))
+    return count
 
 
 def _admin(settings: Settings) -> AdminConfig:

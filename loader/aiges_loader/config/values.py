@@ -214,6 +214,7 @@ class HttpConfig:
         idle_timeout_s: Between two requests on a connection; None: no limit.
         max_body_bytes: Longest request body; 413 above.
         legacy_status: Answer 500 for every error, as AIservice does.
+        processes: How many processes serve HTTP; 1: the supervisor does it itself.
     """
 
     listen: ListenAddress
@@ -222,6 +223,7 @@ class HttpConfig:
     idle_timeout_s: float | None
     max_body_bytes: int
     legacy_status: bool
+    processes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import web
 
-from aiges_loader.frontend.http_server import SERVER_NAME
+from aiges_loader.frontend.answer_fields import SERVER_NAME
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.pool.batching import BatchTally
 from aiges_loader.pool.status import ServiceStatus

@@ -16,38 +16,20 @@ from aiohttp import web
 
 from aiges_loader.errors import BodyTooLargeError, CallError, NoWorkerError
 from aiges_loader.frontend import sse_api, swagger, ws_api
+from aiges_loader.frontend.answer_fields import CORS, JSON, SERVER_NAME, answer_head, fields_of
 from aiges_loader.frontend.example import example_request
-from aiges_loader.frontend.http_server import SERVER_NAME
 from aiges_loader.frontend.inference import Backend, HttpAnswer, HttpSettings, Inference, new_sid
 from aiges_loader.frontend.openapi import openapi
-from aiges_loader.frontend.quick_http import head_of
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.frontend.schema import parse_schema
 from aiges_loader.frontend.ws_api import Described, SessionApi
 
 log = logging.getLogger(__name__)
 
-CORS: Final[Mapping[str, str]] = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "POST, GET, OPTIONS, PUT, DELETE, UPDATE",
-    "Access-Control-Allow-Headers": (
-        "Origin, X-Requested-With, Content-Type, Accept, Authorization"
-    ),
-    "Access-Control-Expose-Headers": (
-        "Content-Length, Access-Control-Allow-Origin, Access-Control-Allow-Headers, "
-        "Cache-Control, Content-Language, Content-Type"
-    ),
-    "Access-Control-Allow-Credentials": "true",
-}
-"""On every answer of an inference route and on openapi.json, whatever the Origin."""
-
-_JSON: Final = {**CORS, "Content-Type": "application/json", "Server": SERVER_NAME}
-_JSON_UTF8: Final = {**_JSON, "Content-Type": "application/json; charset=utf-8"}
+_JSON_UTF8: Final = {**JSON, "Content-Type": "application/json; charset=utf-8"}
 _EVENT_FIELDS: Final = {**CORS, "Server": SERVER_NAME}
 _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
-RETRY_AFTER_S: Final = 1
 PREFLIGHT_AGE_S: Final = 600
-_OK_HEAD: Final = head_of(HTTPStatus.OK, _JSON)
 
 
 class HttpApi:
@@ -93,9 +75,7 @@ class HttpApi:
 
     def answer_head(self, answer: HttpAnswer) -> bytes:
         """Write the status line and header fields of an answer."""
-        if answer.status == HTTPStatus.OK:
-            return _OK_HEAD
-        return head_of(answer.status, _fields_of(answer))
+        return answer_head(answer)
 
     @property
     def is_ready(self) -> bool:
@@ -253,12 +233,8 @@ def _path_of(request: web.BaseRequest) -> str:
     return unquote(target.partition("?")[0])
 
 
-def _fields_of(answer: HttpAnswer) -> Mapping[str, str]:
-    return {**_JSON, "Retry-After": str(RETRY_AFTER_S)} if answer.retry else _JSON
-
-
 def _response(answer: HttpAnswer) -> web.Response:
-    response = web.Response(status=answer.status, body=answer.body, headers=_fields_of(answer))
+    response = web.Response(status=answer.status, body=answer.body, headers=fields_of(answer))
     if answer.hang_up:
         response.force_close()
     return response

@@ -7,21 +7,22 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+from aiges_loader.frontend.answer_fields import SERVER_NAME
+from aiges_loader.frontend.http_limits import HttpLimits
+from aiges_loader.frontend.listening import accept_waiting
 from aiges_loader.frontend.quick_http import LINGERING_S, QuickConnection, Routes
+from aiges_loader.frontend.register import FIRST_REQUEST_S, Register
 
 log = logging.getLogger(__name__)
 
-SERVER_NAME: Final = "aiges-loader"
 BACKLOG: Final = 1024
 MAX_FIELD_BYTES: Final = 64 << 10
 """Longest request line and longest header field; longer ones get a plain 400."""
@@ -31,28 +32,10 @@ MAX_HEADERS: Final = 1000
 LAST_ANSWERS_S: Final = 1.0
 """How long answers that are ready may take to leave."""
 
-FIRST_REQUEST_S: Final = 1.0
-"""When the door closes: how long somebody who has just come in may take to speak."""
-
 A_WEEK_S: Final = 7 * 86_400.0
 """As good as no limit; aiohttp takes no None."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """What a client may take.
-
-    Attributes:
-        header_timeout_s: From the connection to its first whole request head; None is no limit.
-        idle_timeout_s: Between two requests on one connection; None is no limit.
-        max_body_bytes: Of one request.
-    """
-
-    header_timeout_s: float | None
-    idle_timeout_s: float | None
-    max_body_bytes: int
 
 
 class HttpServer:
@@ -90,13 +73,45 @@ class HttpServer:
     def limits(self, limits: HttpLimits) -> None:
         self._server.limits = limits
 
+    @property
+    def listener(self) -> socket.socket:
+        """The socket that connections are accepted on; it belongs to this server."""
+        return self._listener
+
+    @property
+    def is_accepting(self) -> bool:
+        """Say whether connections are accepted."""
+        return self._accepting is not None
+
     async def start(self) -> None:
-        """Begin to accept."""
+        """Begin to accept, or go on after `pause`."""
         loop = asyncio.get_running_loop()
         # A duplicate, so that closing the server leaves the queue of connections to us.
         self._accepting = await loop.create_server(
             self._server, sock=self._listener.dup(), backlog=BACKLOG
         )
+
+    def pause(self) -> None:
+        """Accept no more; connections go on, new ones wait in the kernel for who accepts them."""
+        if self._accepting is not None:
+            self._accepting.close()
+            self._accepting = None
+
+    async def adopt(self, connection: socket.socket, data: bytes) -> None:
+        """Go on with a connection that another process has accepted.
+
+        Args:
+            connection: Connected, taken over.
+            data: What its client has sent and nobody has looked at.
+        """
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: _Adopted(self._server.go_on, data), connection
+            )
+        except OSError as error:  # its client has gone
+            log.debug("connection lost while it was handed over: %s", error)
+            connection.close()
 
     async def drain(self, limit_s: float) -> None:
         """Take in what the kernel has accepted, close the door, let running requests finish.
@@ -105,31 +120,30 @@ class HttpServer:
             limit_s: How long they may take; those that take longer go on until `close`.
         """
         until = asyncio.get_running_loop().time() + limit_s
-        if self._accepting is not None:
-            self._accepting.close()
-            await self._accept_the_rest()
+        await self.shut()
+        await self.finish(until)
+
+    async def shut(self) -> None:
+        """Take in what the kernel has accepted and close the door."""
+        self.pause()
+        await accept_waiting(self._listener, self._server)
         self._listener.close()
-        await self._server.hear_everybody(min(FIRST_REQUEST_S, limit_s))
+
+    async def finish(self, until: float) -> None:
+        """Close idle connections and let running requests finish, until that time of the loop."""
+        now = asyncio.get_running_loop().time()
+        register = self._server.register
+        await register.hear_everybody(min(FIRST_REQUEST_S, max(0.0, until - now)))
         self._server.close_idle()
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                await self._server.idle.wait()
+        register.close_idle()
+        await register.rest(max(0.0, until - asyncio.get_running_loop().time()))
 
     async def close(self) -> None:
         """Let the last answers out and close every connection."""
-        await self._server.end(LAST_ANSWERS_S)
-
-    async def _accept_the_rest(self) -> None:
-        """Accept connections that were made but not yet accepted: closing would drop them."""
-        loop = asyncio.get_running_loop()
-        self._listener.setblocking(False)
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            connection.setblocking(False)
-            await loop.connect_accepted_socket(self._server, connection)
+        await self._server.register.rest(LAST_ANSWERS_S)
+        await asyncio.gather(
+            self._server.register.close(LAST_ANSWERS_S), self._server.shutdown(LAST_ANSWERS_S)
+        )
 
 
 class _Connections(web.Server):
@@ -150,100 +164,63 @@ class _Connections(web.Server):
         )
         self._handler = handler
         self._quick = quick
-        self._quick_connections: set[QuickConnection] = set()
         self._in_hand: set[RequestHandler] = set()  # of the library, with a request that has begun
-        self._busy = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
+        self.register = Register()
         self.limits = limits
-        self._unheard: set[object] = set()
-        self._all_heard = asyncio.Event()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
-        self.begun()
+        self.register.begun()
         self._in_hand.add(connection)
         try:
             return await self._handler(request)
         finally:
             self._in_hand.discard(connection)
-            self.ended()
-
-    def begun(self) -> None:
-        """Note that a request has begun; `ended` follows."""
-        self._busy += 1
-        self.idle.clear()
-
-    def ended(self) -> None:
-        """Note that a request has ended."""
-        self._busy -= 1
-        if not self._busy:
-            self.idle.set()
+            self.register.ended()
 
     def close_idle(self) -> None:
-        """Close idle connections; busy ones go after their answer.
+        """Close the library's idle connections; busy ones go after their answer.
 
-        The library's own way would take no more bytes from any: the rest of a body, or what a
-        WebSocket's client has to say, would be lost.
+        Its own way would take no more bytes from any: the rest of a body, or what a WebSocket's
+        client has to say, would be lost.
         """
-        for library_s in self.connections:
-            if library_s not in self._in_hand:
-                library_s.close()
-        for connection in list(self._quick_connections):
-            if not connection.is_busy:
+        for connection in self.connections:
+            if connection not in self._in_hand:
                 connection.close()
-
-    async def end(self, limit_s: float) -> None:
-        """Close every connection; answers that are ready have `limit_s` seconds to leave."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                await self.idle.wait()
-        for connection in list(self._quick_connections):
-            connection.close()
-        await self.shutdown(limit_s)
-        for connection in list(self._quick_connections):
-            connection.abort()
-
-    def left(self, connection: QuickConnection) -> None:
-        """Note that a connection is closed, or the library's."""
-        self._quick_connections.discard(connection)
-
-    async def hear_everybody(self, limit_s: float) -> None:
-        """Wait until every connection has made a request, or has gone."""
-        if self._unheard:
-            self._all_heard.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limit_s):
-                    await self._all_heard.wait()
-
-    def came(self, connection: object) -> None:
-        """Note a connection that has made no request yet."""
-        self._unheard.add(connection)
-
-    def heard(self, connection: object) -> None:
-        """Note that a connection has made a request, or has gone."""
-        self._unheard.discard(connection)
-        if not self._unheard:
-            self._all_heard.set()
 
     def __call__(self) -> Any:  # noqa: ANN401 - the library's kind of connection, or ours
         """Make a connection."""
         if self._quick is None:
             return self.library_protocol()
         connection = QuickConnection(
-            self,
+            self.register,
             self._quick,
+            self._take_over,
             header_timeout_s=self.limits.header_timeout_s,
             idle_timeout_s=self.limits.idle_timeout_s,
         )
-        self._quick_connections.add(connection)
-        self.came(connection)
+        self.register.joined(connection)
+        self.register.came(connection)
         return connection
 
     def library_protocol(self) -> RequestHandler:
         """Make a connection of the library."""
         loop = asyncio.get_running_loop()
         return _Connection(self, self.limits.header_timeout_s, loop=loop, **self._kwargs)
+
+    def go_on(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Let the library go on with a connection whose client has sent `data`."""
+        protocol = self.library_protocol()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
+
+    def _take_over(
+        self, connection: QuickConnection, transport: asyncio.Transport, data: bytes
+    ) -> None:
+        self.go_on(transport, data)
+        self.register.heard(connection)  # as far as this one will
+        self.register.left(connection)
 
     def _request(
         self,
@@ -281,7 +258,7 @@ class _Connection(RequestHandler):
         **settings: Any,  # noqa: ANN401 - handed on as they come
     ) -> None:
         super().__init__(manager, loop=loop, **settings)
-        self._register = manager
+        self._register = manager.register
         self._header_timeout_s = header_timeout_s
         self._first_request_timer: asyncio.TimerHandle | None = None
 
@@ -321,3 +298,15 @@ class _Connection(RequestHandler):
         response = web.Response(status=status, text=text, headers={"Server": SERVER_NAME})
         response.force_close()
         return response
+
+
+class _Adopted(asyncio.Protocol):
+    """Stands for a connection from another process until its transport is there."""
+
+    def __init__(self, go_on: Callable[[asyncio.Transport, bytes], None], data: bytes) -> None:
+        self._go_on = go_on
+        self._data = data
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Go on where the other process has stopped, before more is read."""
+        self._go_on(cast(asyncio.Transport, transport), self._data)

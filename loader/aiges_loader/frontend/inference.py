@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import BodyTooLargeError, CallError, DeadlineError, InternalError
+from aiges_loader.errors import CallError, DeadlineError, InternalError
 from aiges_loader.frontend import codec
 from aiges_loader.frontend.request_tally import NO_ANSWER, RequestTally
 from aiges_wire.codes import Code
@@ -302,7 +302,7 @@ class Inference:
             status,
             codec.encode_error(error, sid),
             retry=error.status is HTTPStatus.SERVICE_UNAVAILABLE,
-            hang_up=isinstance(error, BodyTooLargeError),
+            hang_up=error.status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
 
     def _end(self, asked: Asked, code: int | str) -> None:

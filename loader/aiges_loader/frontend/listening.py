@@ -1,7 +1,9 @@
 """Take the addresses that clients use, or say which one cannot be had."""
 
+import asyncio
 import logging
 import socket
+from collections.abc import Callable
 
 import psutil
 
@@ -47,6 +49,21 @@ def bind(host: str, port: int, *, what: str, key: str) -> socket.socket:
         listener.close()
         raise ListenError(what, address, key, error.strerror or str(error)) from None
     return listener
+
+
+async def accept_waiting(
+    listener: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]
+) -> None:
+    """Accept connections that were made but not yet accepted: closing would drop them."""
+    loop = asyncio.get_running_loop()
+    listener.setblocking(False)
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        connection.setblocking(False)
+        await loop.connect_accepted_socket(protocol, connection)
 
 
 def own_address(netcard: str) -> str:

@@ -13,6 +13,7 @@ from typing import Final, Protocol, cast
 
 from aiges_loader.frontend.inference import Asked, HttpAnswer, Inference, Started
 from aiges_loader.frontend.quick_head import QuickHead, read_head
+from aiges_loader.frontend.register import Register
 
 MAX_HEAD_BYTES: Final = 16 << 10
 """A longer head is for the library."""
@@ -44,23 +45,9 @@ class Routes(Protocol):
         """Write the status line and header fields of an answer, up to its length."""
 
 
-class Door(Protocol):
-    """What a connection needs of the server that it belongs to."""
-
-    def heard(self, connection: object) -> None:
-        """Note that a connection has made a request, or has gone."""
-
-    def begun(self) -> None:
-        """Note that a request has begun; `ended` follows."""
-
-    def ended(self) -> None:
-        """Note that a request has ended."""
-
-    def library_protocol(self) -> asyncio.Protocol:
-        """Make a connection of the library."""
-
-    def left(self, connection: "QuickConnection") -> None:
-        """Note that a connection is closed, or the library's."""
+HandOver = Callable[["QuickConnection", asyncio.Transport, bytes], None]
+"""Gets a connection that asks for something else, and what its client has sent. From then on the
+transport is somebody else's; whoever takes it says to the register that the connection has left."""
 
 
 class QuickConnection(asyncio.Protocol):
@@ -70,8 +57,8 @@ class QuickConnection(asyncio.Protocol):
         "_asked",
         "_body",
         "_buffer",
-        "_door",
         "_due",
+        "_give",
         "_head",
         "_head_text",
         "_idle_timeout_s",
@@ -79,6 +66,7 @@ class QuickConnection(asyncio.Protocol):
         "_loop",
         "_missing",
         "_paused",
+        "_register",
         "_routes",
         "_started",
         "_timer",
@@ -88,8 +76,9 @@ class QuickConnection(asyncio.Protocol):
 
     def __init__(
         self,
-        door: Door,
+        register: Register,
         routes: Routes,
+        hand_over: HandOver,
         *,
         header_timeout_s: float | None,
         idle_timeout_s: float | None,
@@ -97,13 +86,15 @@ class QuickConnection(asyncio.Protocol):
         """Make it for a connection that is about to be made.
 
         Args:
-            door: The server.
+            register: Where its requests are counted.
             routes: What is answered.
+            hand_over: Gets it when it asks for anything else.
             header_timeout_s: For the first head; None is no limit.
             idle_timeout_s: Between two requests; None is no limit.
         """
-        self._door = door
+        self._register = register
         self._routes = routes
+        self._give = hand_over
         self._idle_timeout_s = idle_timeout_s
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -153,8 +144,8 @@ class QuickConnection(asyncio.Protocol):
             self._started = None
         if self._asked is not None:
             self._drop(self._asked)
-        self._door.heard(self)
-        self._door.left(self)
+        self._register.heard(self)
+        self._register.left(self)
 
     def pause_writing(self) -> None:
         """Take no further request until the client has read its answer."""
@@ -195,8 +186,8 @@ class QuickConnection(asyncio.Protocol):
         ):
             self._hand_over(data)
             return
-        self._door.heard(self)
-        self._door.begun()
+        self._register.heard(self)
+        self._register.begun()
         self._asked = inference.begin()
         self._set_due(inference.settings.timeout_s, self._late)
         self._buffer = b""
@@ -246,7 +237,7 @@ class QuickConnection(asyncio.Protocol):
 
     def _write(self, answer: HttpAnswer) -> None:
         self._asked = None
-        self._door.ended()
+        self._register.ended()
         transport = self._transport
         if transport is None:
             return
@@ -284,22 +275,17 @@ class QuickConnection(asyncio.Protocol):
 
     def _drop(self, asked: Asked) -> None:
         self._asked = None
-        self._door.ended()
+        self._register.ended()
         self._routes.inference.drop(asked)
 
     def _hand_over(self, data: bytes) -> None:
-        """Let the library go on from here."""
+        """Let somebody else go on from here."""
         transport, self._transport = self._transport, None
         if transport is None or transport.is_closing():
             return
         if self._timer is not None:
             self._timer.cancel()
-        protocol = self._door.library_protocol()
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        self._door.heard(self)  # as far as this one will
-        self._door.left(self)
-        protocol.data_received(data)
+        self._give(self, transport, data)
 
     # One timer for all, which is set anew only when it rings: deadlines change far more often.
 

@@ -53,3 +53,20 @@ class RequestTally:
         except KeyError:
             known = code if len(self.by_code) < MAX_CODES else OTHER
             self.by_code[known] = self.by_code.get(known, 0) + 1
+
+    def add(self, other: "RequestTally") -> None:
+        """Count what another one has counted as well."""
+        self.in_flight += other.in_flight
+        self.seconds += other.seconds
+        self.by_duration = [
+            sum(pair) for pair in zip(self.by_duration, other.by_duration, strict=True)
+        ]
+        for code, count in other.by_code.items():
+            self.by_code[code] = self.by_code.get(code, 0) + count
+
+    def lose(self) -> None:
+        """Count the requests that run as ended without an answer: their process is gone."""
+        if self.in_flight:
+            self.by_code[NO_ANSWER] = self.by_code.get(NO_ANSWER, 0) + self.in_flight
+            self.by_duration[-1] += self.in_flight
+            self.in_flight = 0

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from aiges_loader.frontend.http_server import SERVER_NAME
+from aiges_loader.frontend.answer_fields import SERVER_NAME
 
 # No validator badge and no fonts: the page asks nobody but this server.
 _INDEX: Final = """\

@@ -28,16 +28,15 @@ class Lane:
             has not hung up.
     """
 
-    def __init__(self, path: str, on_frame: OnFrame, on_end: Callable[[str], None]) -> None:
-        """Connect.
+    def __init__(
+        self, connected: socket.socket, on_frame: OnFrame, on_end: Callable[[str], None]
+    ) -> None:
+        """Begin to read.
 
         Args:
-            path: Where the worker listens.
+            connected: A Unix stream socket that does not block, taken over.
             on_frame: Gets what comes; raises FrameError if it makes no sense.
-            on_end: Called once, with the reason, when the worker hung up or sent no frame.
-
-        Raises:
-            OSError: Nobody listens there.
+            on_end: Called once, with the reason, when the other side hung up or sent no frame.
         """
         self._loop = asyncio.get_running_loop()
         self._on_frame = on_frame
@@ -51,12 +50,7 @@ class Lane:
         self._deaf = False  # the worker reads no more
         self._is_finished = False  # nothing is sent behind what is on its way
         self._is_paused = False
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        try:
-            self._socket.connect(path)  # at once, or not at all: it is this machine
-        except OSError:
-            self._socket.close()
-            raise
+        self._socket = connected
         self._loop.add_reader(self._socket.fileno(), self._read)
 
     def send(self, buffers: list[Buffer]) -> None:
@@ -201,6 +195,17 @@ class Lane:
         self.unread = unread
         self.close()
         self._on_end(reason)
+
+
+def connect(path: str) -> socket.socket:
+    """Connect to a worker that listens at `path`; raise OSError if nobody does."""
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        connected.connect(path)  # at once, or not at all: it is this machine
+    except OSError:
+        connected.close()
+        raise
+    return connected
 
 
 class _LongFrame:

@@ -7,10 +7,11 @@ from typing import Final
 
 import orjson
 
-from aiges_loader.calls import Call, Datum, Reply
-from aiges_loader.errors import CallError, WorkerDiedError, WrapperFailedError
+from aiges_loader.calls import Call, Reply
+from aiges_loader.errors import CallError, WorkerDiedError
+from aiges_loader.pool.call_frames import call_buffers, reply_of
 from aiges_loader.pool.channel import Asked
-from aiges_loader.pool.lane import Lane
+from aiges_loader.pool.lane import Lane, connect
 from aiges_loader.pool.messages import error_for
 from aiges_loader.pool.pending import NotBegunError, Pending, Resolve
 from aiges_wire import frames
@@ -164,16 +165,7 @@ class LaneCalls:
     def _frame(self, call: Call, *, more: int = 0) -> list[Buffer]:
         """Write a CALL frame under the next number."""
         self._number = (self._number + 1) % _NUMBERS
-        head = frames.call(
-            self._number,
-            call.sid,
-            call.params,
-            [(d.key, len(d.data), d.type, d.status, d.desc) for d in call.inputs],
-            deadline_us=int(call.deadline_at * 1_000_000) if call.deadline_at else 0,
-            more=more,
-            dumps=orjson.dumps,
-        )
-        return [head, *(datum.data for datum in call.inputs)]
+        return call_buffers(self._number, call, more=more)
 
     def _lane_refused(self, pendings: Sequence[Pending], error: OSError) -> None:
         reason = f"no lane to it can be opened: {error.strerror}"
@@ -200,7 +192,7 @@ class LaneCalls:
     def _new_line(self) -> "_Line":
         line = _Line()
         line.lane = Lane(
-            self._path,
+            connect(self._path),
             lambda header, meta, data: self._came(line, header, meta, data),
             self.hang_up,
         )
@@ -215,8 +207,7 @@ class LaneCalls:
         pending = line.calls[0][1]
         outcome: Reply | CallError
         if header.kind is Kind.ANSWER:
-            items = frames.read_answer(header, meta, loads=orjson.loads)
-            outcome = _reply(items, data)
+            outcome = reply_of(header, meta, data)
         elif header.kind is Kind.FAILURE:
             code, text = frames.read_failure(header, meta, loads=orjson.loads)
             outcome = error_for(code, text)
@@ -259,17 +250,3 @@ class _Line:
     def __init__(self) -> None:
         self.calls: deque[tuple[int, Pending]] = deque()
         self.running = 1
-
-
-def _reply(items: list[frames.Item], data: Buffer) -> Reply | CallError:
-    if not items:  # an answer without data is no answer
-        return WrapperFailedError("the wrapper answered without any output")
-    if len(items) == 1:
-        key, _, kind, status, desc = items[0]
-        return Reply((Datum(key, data, kind, status, desc),))
-    outputs = []
-    at = 0
-    for key, size, kind, status, desc in items:
-        outputs.append(Datum(key, data[at : at + size], kind, status, desc))
-        at += size
-    return Reply(tuple(outputs))

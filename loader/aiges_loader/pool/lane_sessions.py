@@ -8,7 +8,7 @@ import orjson
 
 from aiges_loader.calls import Datum
 from aiges_loader.errors import CallError, NoWorkerError, SessionStepError, WorkerDiedError
-from aiges_loader.pool.lane import Lane
+from aiges_loader.pool.lane import Lane, connect
 from aiges_loader.pool.session_channel import MAX_STEP_BYTES, MAX_STEPS, SessionEvents
 from aiges_wire import frames
 from aiges_wire.codes import Code
@@ -103,7 +103,7 @@ class _Port:
         self._step_bytes = 0
         self.tag = tag
         self.step_began_at = self._loop.time()
-        self.lane = Lane(path, self._came, self._broke)
+        self.lane = Lane(connect(path), self._came, self._broke)
 
     @property
     def is_at_a_step(self) -> bool:

@@ -86,6 +86,29 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontStatus:
+    """One of several processes that serve HTTP.
+
+    Attributes:
+        number: From 1.
+        pid: None while there is none.
+        serves: It accepts connections.
+        connections: That it has; those that it handed over to the supervisor are not counted.
+        in_flight: Requests for inference that have begun there and not ended.
+        restarts: How often its process was replaced after it died.
+        rss_bytes: Resident memory; 0 while there is no process.
+    """
+
+    number: int
+    pid: int | None
+    serves: bool
+    connections: int
+    in_flight: int
+    restarts: int
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """How much of something limited is in use."""
 
@@ -111,6 +134,7 @@ class ServiceStatus:
         waiting_for_worker: Calls that have a licence and wait for a worker.
         replaced: How often workers were replaced, by cause.
         workers: By number; of two with the same one the older first.
+        fronts: Processes that serve HTTP beside the supervisor, by number.
     """
 
     service: str
@@ -126,6 +150,7 @@ class ServiceStatus:
     waiting_for_worker: int
     replaced: Mapping[str, int]
     workers: Sequence[WorkerStatus]
+    fronts: Sequence[FrontStatus] = ()
 
 
 def service_state(

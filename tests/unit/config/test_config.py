@@ -18,7 +18,7 @@ from aiges_loader.config import (
     default_text,
     load,
 )
-from aiges_loader.config.machine import numa_cpus
+from aiges_loader.config.machine import numa_cpus, usable_cpus
 
 NEEDED = """\
 [svcName]
@@ -567,7 +567,11 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
         ),
         ("[pol]", "[pol]: unknown section, has no effect; did you mean pool?"),
         ("[pool]\nhangTimeout = 9", "[pool] hangTimeout: is below [http] timeout"),
-        ("[http]\nprocesses = 2", "[http] processes: has no effect yet"),
+        ("[http]\nvalidate = true", "[http] validate: has no effect yet"),
+        (
+            f"[http]\nprocesses = {usable_cpus() + 1}",
+            f"[http] processes: is more than the CPUs that it may use, which are {usable_cpus()}",
+        ),
         ("[batch]\nmaxSize = 8", "[batch] maxSize: is more than [fc] max, which is 1: a batch"),
         ("[aiges]\nstorageData = true", "[aiges] storageData: has no effect: payloads are not"),
         ("[lbv2]\nable = 1", "[lbv2] able: has no effect: load is not reported"),

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from aiges_loader.calls import Call, Datum, Reply
 from aiges_loader.errors import CallError, NoLicenceError
 from aiges_loader.frontend.http_api import HttpApi
-from aiges_loader.frontend.http_server import HttpLimits, HttpServer
+from aiges_loader.frontend.http_limits import HttpLimits
+from aiges_loader.frontend.http_server import HttpServer
 from aiges_loader.frontend.inference import HttpSettings
 from aiges_loader.frontend.quick_http import MAX_BEHIND_BYTES
 from aiges_loader.frontend.ws_api import SessionApi, SessionSettings

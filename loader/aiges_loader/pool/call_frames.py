@@ -1,0 +1,55 @@
+"""Calls and replies to frames, and back. No I/O."""
+
+import orjson
+
+from aiges_loader.calls import Call, Datum, Reply
+from aiges_loader.errors import CallError, WrapperFailedError
+from aiges_wire import frames
+from aiges_wire.frames import Buffer, Header
+
+
+def call_buffers(number: int, call: Call, *, more: int = 0) -> list[Buffer]:
+    """Write a CALL frame; raise `FrameError` if the call does not fit one."""
+    head = frames.call(
+        number,
+        call.sid,
+        call.params,
+        [(d.key, len(d.data), d.type, d.status, d.desc) for d in call.inputs],
+        deadline_us=int(call.deadline_at * 1_000_000) if call.deadline_at else 0,
+        more=more,
+        dumps=orjson.dumps,
+    )
+    return [head, *(datum.data for datum in call.inputs)]
+
+
+def answer_buffers(number: int, reply: Reply) -> list[Buffer]:
+    """Write an ANSWER frame."""
+    outputs = reply.outputs
+    items = [(d.key, len(d.data), d.type, d.status, d.desc) for d in outputs]
+    return [frames.answer(number, items, dumps=orjson.dumps), *(datum.data for datum in outputs)]
+
+
+def call_of(header: Header, meta: Buffer, data: Buffer) -> Call:
+    """Read a CALL; raise `FrameError` if it is none."""
+    tag, params, items = frames.read_call(header, meta, loads=orjson.loads)
+    return Call(tag, params, _datums(items, data), header.number / 1_000_000)
+
+
+def reply_of(header: Header, meta: Buffer, data: Buffer) -> Reply | CallError:
+    """Read an ANSWER; raise `FrameError` if it is none."""
+    items = frames.read_answer(header, meta, loads=orjson.loads)
+    if not items:  # an answer without data is no answer
+        return WrapperFailedError("the wrapper answered without any output")
+    return Reply(_datums(items, data))
+
+
+def _datums(items: list[frames.Item], data: Buffer) -> tuple[Datum, ...]:
+    if len(items) == 1:
+        key, _, kind, status, desc = items[0]
+        return (Datum(key, data, kind, status, desc),)
+    datums = []
+    at = 0
+    for key, size, kind, status, desc in items:
+        datums.append(Datum(key, data[at : at + size], kind, status, desc))
+        at += size
+    return tuple(datums)
