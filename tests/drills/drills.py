@@ -12,9 +12,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -22,64 +21,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import psutil
 
 from drills.load import Load, our_code, target_of
+from drills.results import MARK, Result, Scale, service
+from drills.sessions import kill_a_worker_with_sessions, stop_with_sessions
 from support.service import Service, config_text, once_body
 from support.waiting import dies_within
 
 HERE = Path(__file__).resolve().parent
 LIMIT_S = 60.0
-MARK = "AIGES_DRILL"
-"""Environment variable that everything started by a drill inherits, and by which it is found."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a drill: whether the promise was kept, and the figures it rests on."""
-
-    kept: bool
-    figures: str
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How long the drills are."""
-
-    kills: int
-    reloads: int
-    stops: int
-    clients: int
-    half_open: int
-    malformed: int
 
 
 FULL = Scale(kills=50, reloads=100, stops=10, clients=200, half_open=500, malformed=2000)
 SHORT = Scale(kills=6, reloads=5, stops=2, clients=40, half_open=60, malformed=200)
-
-
-@contextmanager
-def service(*, under: str = "", **sections: dict[str, object]) -> Iterator[Service]:
-    """Run a service with the misbehaving wrapper in a folder of its own.
-
-    Args:
-        under: Shell commands that come first, in the same process.
-        sections: Of its configuration.
-    """
-    with tempfile.TemporaryDirectory(prefix="drill-") as name:
-        folder = Path(name)
-        (folder / "wrapper.py").write_text((HERE / "wrapper.py").read_text())
-        (folder / "log").mkdir()
-        pool = {"concurrency": 4, **sections.pop("pool", {})}
-        program = (*shell(under), sys.executable, "-m", "aiges_loader")
-        with Service(
-            folder, program=program, env={MARK: name}, pool=pool, **sections
-        ).ready() as running:
-            for number in range(int(pool.get("workers", 1))):
-                running.wait_for(f"worker ready worker={number + 1}")
-            yield running
-
-
-def shell(commands: str) -> tuple[str, ...]:
-    """Return the start of a command line that runs `commands` before the rest."""
-    return ("sh", "-ec", f'{commands}; exec "$@"', "-") if commands else ()
 
 
 def marked(mark: str) -> list[int]:
@@ -484,6 +436,8 @@ DRILLS: dict[str, Callable[[Scale], Result]] = {
     "reload under load": reloads,
     "SIGTERM under load": stops,
     "clients leave in mid-request": leavers,
+    "kill -9 a worker with sessions": kill_a_worker_with_sessions,
+    "SIGTERM with sessions": stop_with_sessions,
     "half-open connections": half_open,
     "body of 80 MB": large_body,
     "malformed bodies": malformed,

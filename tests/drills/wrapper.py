@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from aiges.dto import DataListCls, Response, ResponseData
@@ -53,6 +54,10 @@ class Wrapper(WrapperBase):
         response = Response()
         response.list = [result]
         return response
+
+    def wrapperStream(self, params: dict[str, str], inputs: Iterator[DataListCls]) -> Any:
+        for _ in inputs:
+            yield self.wrapperOnceExec(params, DataListCls())
 
     def misbehave(self, do: str) -> Any:
         return {
