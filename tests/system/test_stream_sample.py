@@ -3,9 +3,11 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -42,18 +44,48 @@ def test_it_runs_without_a_server() -> None:
     assert done.stdout.splitlines() == [f"result: {piece!r}" for piece in PIECES]
 
 
+async def test_the_callbacks_that_it_describes_do_the_same(tmp_path: Path) -> None:
+    source = (SAMPLE / "wrapper.py").read_text("utf-8")
+    described = source.split('"""')[1].partition("\n\n    def ")
+    methods = "    def " + described[2]
+    generator = re.search(r"    def wrapperStream\(.*?(?=    def )", source, re.DOTALL)
+    assert generator is not None
+    imports = (
+        "import threading\n"
+        "from aiges.core.types import DataContinue, DataEnd\n"
+        "from aiges.dto import SessionCreateResponse, callback\n"
+    )
+    changed = source.replace(generator[0], methods + "\n").replace(
+        "import re\n", f"import re\n{imports}", 1
+    )
+    (tmp_path / "wrapper.py").write_text(changed, "utf-8")
+    with Service(tmp_path).ready() as running:
+        frames = await frames_of(running)
+    assert [text_of(frame) for frame in frames] == [*PIECES, ""]
+    assert [frame["header"]["status"] for frame in frames] == [*[1] * len(PIECES), 2]
+
+
+def text_of(frame: dict[str, Any]) -> str:
+    return base64.b64decode(frame["payload"]["result"]["text"]).decode()
+
+
 def texts(frames: list[dict[str, Any]]) -> list[str]:
     results = [frame["payload"]["result"] for frame in frames]
     assert [int(entry["seq"]) for entry in results] == list(range(1, len(frames) + 1))
     statuses = [int(entry["status"]) for entry in results]
     assert statuses == [0, *[1] * (len(frames) - 2), 2]
-    return [base64.b64decode(entry["text"]).decode() for entry in results]
+    return [text_of(frame) for frame in frames]
 
 
 async def test_its_example_request_as_the_only_frame_gets_the_whole_stream(
     service: Service,
 ) -> None:
-    frames = []
+    assert texts(await frames_of(service)) == [*PIECES, ""]
+
+
+async def frames_of(service: Service) -> list[dict[str, Any]]:
+    """Send the example request as the only frame; return all frames but the acknowledgement."""
+    frames: list[dict[str, Any]] = []
     url = f"http://127.0.0.1:{service.http_port}{ROUTE}"
     async with aiohttp.ClientSession() as client, client.ws_connect(url) as socket:
         await socket.send_str(service.ask("GET", "/test.json").body.decode())
@@ -61,7 +93,7 @@ async def test_its_example_request_as_the_only_frame_gets_the_whole_stream(
         assert "payload" not in acknowledged
         while not frames or frames[-1]["header"]["status"] != 2:
             frames.append(await socket.receive_json(timeout=LIMIT_S))
-    assert texts(frames) == [*PIECES, ""]
+    return frames
 
 
 def test_its_example_request_gets_the_same_as_events(service: Service) -> None:

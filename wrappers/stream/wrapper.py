@@ -26,7 +26,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from aiges.core.types import DataText
+from aiges.core.types import DataText, Once
 from aiges.dto import DataListCls, Response, ResponseData
 from aiges.sdk import IntegerParamField, StringBodyField, WrapperBase
 
@@ -89,9 +89,9 @@ def pieces(text: str) -> list[str]:
     return re.findall(r"[\u4e00-\u9fff]\s*|[^\s\u4e00-\u9fff]+\s*|\s+", text) or [""]
 
 
-def response_of(piece: str) -> Response:
-    """Make a result of one piece."""
-    result = ResponseData(key="result", type=DataText)
+def response_of(piece: str, status: int = Once) -> Response:
+    """Make a result of one piece; of a generator's, Once says that the runtime knows better."""
+    result = ResponseData(key="result", type=DataText, status=status)
     result.setData(piece)
     response = Response()
     response.list = [result]
