@@ -9,6 +9,7 @@ import pytest
 
 NO_WRK = "NO WRK ON PATH: THE BENCHMARK WAS NOT TESTED (Debian: apt-get install wrk)"
 NO_SYSTEMD = "NO SYSTEMD-ANALYZE: THE UNIT FILE WAS NOT VERIFIED (Debian: apt-get install systemd)"
+NO_CHROMIUM = "NO CHROMIUM: THE DEMO PAGE WAS NOT TESTED (Debian: apt-get install chromium)"
 NO_NAMESPACES = "NO PID NAMESPACES (unshare, nsenter, root): PROCESS 1 WAS NOT TESTED"
 
 
@@ -22,6 +23,12 @@ def needs_wrk() -> None:
 def needs_systemd() -> None:
     if not has_systemd():
         pytest.skip(NO_SYSTEMD)
+
+
+@pytest.fixture(scope="session")
+def needs_chromium() -> None:
+    if not has_chromium():
+        pytest.skip(NO_CHROMIUM)
 
 
 @pytest.fixture
@@ -38,6 +45,10 @@ def has_systemd() -> bool:
     return shutil.which("systemd-analyze") is not None
 
 
+def has_chromium() -> bool:
+    return shutil.which("chromium") is not None
+
+
 @cache
 def may_make_namespaces() -> bool:
     if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("nsenter"):
@@ -52,6 +63,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for is_there, otherwise in (
         (has_wrk(), NO_WRK),
         (has_systemd(), NO_SYSTEMD),
+        (has_chromium(), NO_CHROMIUM),
         (may_make_namespaces(), NO_NAMESPACES),
     ):
         if not is_there:

@@ -65,6 +65,9 @@ def test_the_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
         "aiges_wire/pb/aiges_inner_pb2_grpc.py",
         "aiges_loader/shipped/aiges.toml",
         "aiges_loader/shipped/digits/digits.onnx",
+        "aiges_loader/frontend/demo_page/index.html",
+        "aiges_loader/frontend/demo_page/demo.css",
+        "aiges_loader/frontend/demo_page/demo.js",
         "aiges/py.typed",
     ):
         assert needed in names

@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from aiges_loader.errors import BodyTooLargeError, CallError, NoWorkerError
-from aiges_loader.frontend import sse_api, swagger, ws_api
+from aiges_loader.frontend import demo_files, sse_api, swagger, ws_api
 from aiges_loader.frontend.answer_fields import CORS, JSON, SERVER_NAME, answer_head, fields_of
 from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.inference import Backend, HttpAnswer, HttpSettings, Inference, new_sid
@@ -246,6 +246,10 @@ def _other_page(path: str, method: str) -> web.StreamResponse:
         return _redirect(HTTPStatus.MOVED_PERMANENTLY, "/swagger/", method)
     if path.startswith("/swagger/"):
         return swagger.page(path.removeprefix("/swagger/"))
+    if path == "/demo":
+        return _redirect(HTTPStatus.MOVED_PERMANENTLY, "/demo/", method)
+    if path.startswith("/demo/"):
+        return demo_files.page(path.removeprefix("/demo/")) or _not_found()
     if path == "/ping":  # a WebSocket route
         return web.Response(status=400, body=b"Bad Request", headers=_PLAIN)
     return _not_found()

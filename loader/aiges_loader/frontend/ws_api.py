@@ -135,7 +135,8 @@ class _Connection:
         self._writer: ResultWriter | None = None
         self._count = 0
         self._loop = asyncio.get_running_loop()
-        self._began_at = self._loop.time()
+        self._began_at = self._silent_from = self._loop.time()
+        self._patience: asyncio.Timeout | None = None  # while a message is waited for
         self._has_ended = False  # the last result has been sent
         self._has_failed = False
 
@@ -187,21 +188,22 @@ class _Connection:
         Once its input is complete a client has nothing to say, and waits for us: then only the
         session's own life is limited.
         """
-        silent_from = self._loop.time()
-        receiving = asyncio.ensure_future(self._socket.receive())
-        try:
-            while True:
-                until = silent_from + self._settings.read_timeout_s
-                if self._is_owed_results():
-                    until = max(until, self._began_at + self._settings.session_timeout_s)
-                left = until - self._loop.time()
-                done, _ = await asyncio.wait([receiving], timeout=max(0.0, left))
-                if done:
-                    return receiving.result()
-                if not self._is_owed_results() or self._loop.time() >= until:
-                    raise TimeoutError
-        finally:
-            receiving.cancel()
+        self._silent_from = self._loop.time()
+        while True:
+            try:
+                async with asyncio.timeout_at(self._patience_ends_at()) as self._patience:
+                    return await self._socket.receive()
+            except TimeoutError:
+                if self._loop.time() >= self._patience_ends_at():
+                    raise
+            finally:
+                self._patience = None
+
+    def _patience_ends_at(self) -> float:
+        silence_ends_at = self._silent_from + self._settings.read_timeout_s
+        if self._is_owed_results():
+            return max(silence_ends_at, self._began_at + self._settings.session_timeout_s)
+        return silence_ends_at
 
     def _is_owed_results(self) -> bool:
         session = self._session
@@ -238,6 +240,9 @@ class _Connection:
             await self._fail(error)
             return
         self._has_ended = True
+        self._silent_from = self._loop.time()  # from here on it is the client's turn
+        if self._patience is not None:
+            self._patience.reschedule(self._patience_ends_at())
         if result.outputs[-1].status == DataStatus.ONCE:
             await self._close("")
 

@@ -3,11 +3,13 @@
 import inspect
 import logging
 import queue
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from aiges import dto
+from aiges._runtime import binding
 from aiges._runtime.declaration import declare
-from aiges.core.types import DataEnd, Once
+from aiges.core.types import DataEnd, DataText, Once
 
 if TYPE_CHECKING:
     from aiges.sdk import WrapperBase
@@ -54,6 +56,8 @@ def run_stream(wrapper: "WrapperBase") -> bool:
     dto.init_rq()
     try:
         _initialise(wrapper)
+        if _defines(wrapper, "wrapperStream"):
+            return _show_all(wrapper)
         created = wrapper.wrapperCreate(_parameters(wrapper), SID)
         handle = getattr(created, "handle", created)
         code = getattr(created, "error_code", 0)
@@ -94,12 +98,15 @@ def _initialise(wrapper: "WrapperBase") -> None:
 
 def _only_batches(wrapper: "WrapperBase") -> bool:
     """Say whether the wrapper takes requests by wrapperBatchExec and no other way."""
+    once, batch = (_defines(wrapper, name) for name in _METHODS)
+    return batch and not once
+
+
+def _defines(wrapper: "WrapperBase", name: str) -> bool:
+    """Say whether the wrapper has its own method of that name."""
     from aiges.sdk import WrapperBase  # noqa: PLC0415 - imports us
 
-    once, batch = (
-        getattr(type(wrapper), name) is not getattr(WrapperBase, name) for name in _METHODS
-    )
-    return batch and not once
+    return getattr(type(wrapper), name) is not getattr(WrapperBase, name)
 
 
 def _answer(wrapper: "WrapperBase") -> Any:  # noqa: ANN401 - check_resp looks at what it is
@@ -122,6 +129,46 @@ def _write(wrapper: "WrapperBase", handle: str, request: dto.DataListCls) -> obj
     except TypeError:
         return wrapper.wrapperWrite(*arguments[:2])
     return wrapper.wrapperWrite(*arguments)
+
+
+def _show_all(wrapper: "WrapperBase") -> bool:
+    """Give wrapperStream one request and print what it yields, until it ends."""
+    function = wrapper.wrapperStream
+    given = {
+        binding.PARAMS: _parameters(wrapper),
+        binding.INPUTS: iter([inputs(wrapper)]),
+        binding.SID: SID,
+    }
+    results = binding.bind(function, binding.STREAM_ORDER).call(function, given)
+    if not isinstance(results, Iterable):
+        raise LocalRunError("wrapperStream returned no generator: yield Responses")
+    count = 0
+    for response in results:
+        count += 1
+        if not isinstance(response, dto.Response):
+            kind = type(response).__name__
+            raise LocalRunError(f"wrapperStream yielded a {kind}, expected a Response")
+        if code := response.error_code:
+            log.error("wrapperStream ends with error %s: %r", code, wrapper.wrapperError(code))
+            return False
+        if not response.list:
+            raise LocalRunError("wrapperStream yielded a Response with an empty list")
+        for item in response.list:
+            print(f"{item.key}: {_shown(item)}", flush=True)
+        if any(item.status == DataEnd for item in response.list):
+            break
+    if not count:
+        raise LocalRunError("wrapperStream ended without a result")
+    log.info("wrapperStream works: it gave %d results", count)
+    return True
+
+
+def _shown(item: dto.ResponseData) -> str:
+    if isinstance(item.data, str):
+        return repr(item.data)
+    if item.type == DataText:
+        return repr(bytes(item.data).decode("utf-8", "replace"))
+    return f"{len(item.data)} bytes"
 
 
 def _await_end(wrapper: "WrapperBase") -> bool:

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aiges.core.types import DataEnd, Once
+from aiges.core.types import DataEnd, DataImage, Once
 from aiges.dto import (
     DataListCls,
     Response,
@@ -250,6 +251,68 @@ def test_an_error_ends_a_session(caplog: pytest.LogCaptureFixture) -> None:
     wrapper.error = 7
     assert wrapper.run_stream() is False
     assert "text for 7" in caplog.text
+
+
+class Stream(Wrapper):
+    """A generator, by what it is to yield."""
+
+    yields: tuple[Any, ...] = ()
+
+    def wrapperStream(self, params: dict[str, str], inputs: Iterator[DataListCls]) -> Any:
+        self.seen.append(params)
+        for package in inputs:
+            self.seen.append(package)
+            yield from self.yields
+
+
+def result(text: str, status: int = Once) -> Response:
+    return Response(list=[ResponseData(key="result", data=text, status=status)])
+
+
+def test_a_generator_gets_the_test_values_and_its_results_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wrapper = Stream()
+    picture = ResponseData(key="picture", data=b"\0\1", type=DataImage)
+    wrapper.yields = (result("一"), Response(list=[picture]))
+    assert wrapper.run_stream() is True
+    assert capsys.readouterr().out == "result: '一'\npicture: 2 bytes\n"
+    assert wrapper.seen[1] == {"sid": "test-111111", "mode": "fast", "count": 3, "flag": True}
+    assert [node.key for node in wrapper.seen[2].list] == ["text", "img"]
+
+
+def test_a_generator_s_end_status_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    wrapper = Stream()
+    wrapper.yields = (result("a"), result("b", DataEnd), result("never"))
+    assert wrapper.run_stream() is True
+    assert capsys.readouterr().out == "result: 'a'\nresult: 'b'\n"
+
+
+@pytest.mark.parametrize(
+    ("yields", "words"),
+    [
+        ((), "wrapperStream ended without a result"),
+        ((result("a"), None), "wrapperStream yielded a NoneType, expected a Response"),
+        ((Response(list=[]),), "wrapperStream yielded a Response with an empty list"),
+        ((Response().response_err(7),), "error 7: 'text for 7'"),
+    ],
+)
+def test_a_generator_that_does_not_do_as_it_should_fails(
+    yields: tuple[Any, ...], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrapper = Stream()
+    wrapper.yields = yields
+    assert wrapper.run_stream() is False
+    assert words in caplog.text
+
+
+def test_a_wrapper_stream_that_is_no_generator_fails(caplog: pytest.LogCaptureFixture) -> None:
+    class Returning(Wrapper):
+        def wrapperStream(self, params: dict[str, str], inputs: Iterator[DataListCls]) -> Any:
+            return 0
+
+    assert Returning().run_stream() is False
+    assert "wrapperStream returned no generator" in caplog.text
 
 
 def test_there_is_no_gradio_page_but_a_hint() -> None:
