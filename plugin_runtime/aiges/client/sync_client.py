@@ -14,7 +14,7 @@ from collections.abc import (
 from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, cast, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from aiges.client.async_client import CONNECT_TIMEOUT_S, TIMEOUT_S, AsyncClient
 from aiges.client.data import Data, Expect, Input, Package, Params, Result
