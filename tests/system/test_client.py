@@ -58,7 +58,7 @@ TOLD = Description(service_id="streamed", inputs={"text": "text"}, outputs={"res
 
 DIES_OFTEN = {"maxRestarts": 100, "backoffMax": 0.1}
 
-SCHEMES = ("http", "ws")
+SCHEMES = ("http", "ws", "grpc")
 EVERY_WAY = pytest.mark.parametrize("scheme", SCHEMES)
 
 
