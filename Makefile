@@ -7,7 +7,7 @@ BENCH_STAMP := $(VENV)/.bench-installed
 FUZZ_STAMP := $(VENV)/.fuzz-installed
 PROTOS := $(wildcard proto/aiges_wire/pb/*.proto)
 
-.PHONY: help install proto fmt lint type layering check test drills drills-peers run bench fuzz clean
+.PHONY: help install proto fmt lint type layering check test drills drills-peers soak run bench fuzz clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -60,7 +60,11 @@ $(BENCH_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --group bench
 	@touch $(BENCH_STAMP)
 
-SECONDS ?= 60
+soak: SECONDS ?= 600
+soak: $(STAMP)   ## sessions that come, leave and flood while workers die; SECONDS=600
+	$(BIN)/python tests/drills/soak.py $(SECONDS)
+
+fuzz: SECONDS ?= 60
 fuzz: $(FUZZ_STAMP)  ## feed bytes to whatever takes bytes from outside; SECONDS=60 for each target
 	$(BIN)/python tests/fuzz/fuzz.py $(SECONDS)
 

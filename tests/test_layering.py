@@ -57,12 +57,18 @@ MAY_NOT_IMPORT = {
     "aiges_loader.frontend.xsf_messages": IO,
     "aiges._runtime.convert": ("asyncio", "socket", "subprocess", "threading", "time", "os"),
     "aiges._runtime.schema": IO,
+    "aiges.client.data": IO,
+    "aiges.client.description": IO,
+    "aiges.client.errors": IO,
+    "aiges.client.json_messages": IO,
+    "aiges.client.xsf_messages": IO,
 }
 """Module -> what it may not import. A rule covers the modules inside a package as well."""
 
 EXCEPTIONS = {
     "aiges_wire.tls": ("os",),  # keys are loaded from memory, by file descriptor
     "aiges_wire.tls_bridge": ("asyncio", "os", "socket"),
+    "aiges.client.web": ("aiohttp",),  # workers do not have it, and do not import it
 }
 """Module -> what it may import though a rule for its package forbids it."""
 
@@ -110,9 +116,19 @@ def test_the_worker_side_needs_three_packages_and_the_standard_library() -> None
         f"{place}: {name}"
         for module, name, place in imports()
         if within(module, "aiges") or within(module, "aiges_embed")
+        if not within(module, "aiges.client")
         if name.partition(".")[0] not in allowed | sys.stdlib_module_names
     }
     assert strangers == set()
+
+
+def test_only_the_client_imports_the_client() -> None:
+    others = {
+        place
+        for module, name, place in imports()
+        if within(name, "aiges.client") and not within(module, "aiges.client")
+    }
+    assert others == set()
 
 
 def test_every_rule_is_about_a_module_that_exists() -> None:

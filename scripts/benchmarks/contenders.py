@@ -62,7 +62,7 @@ def ours(name: str, environment: Callable[[], Environment], *, protocol: str = "
     def launch(made: Environment, case: Case, folder: Path) -> Launch:
         port = free_port()
         config = folder / "aiges.toml"
-        config.write_text(_toml(_our_config(case, port, folder, made.python, protocol)), "utf-8")
+        config.write_text(toml(_our_config(case, port, folder, made.python, protocol)), "utf-8")
         program = (made.python, "-m", "aiges_loader")
         command = (*program, "-m", "0", "-c", config, "-s", "svcName")
         return Launch(command, SERVICES, clean_environ(), port)
@@ -94,7 +94,8 @@ def _our_config(
     }
 
 
-def _toml(sections: Mapping[str, Mapping[str, object]]) -> str:
+def toml(sections: Mapping[str, Mapping[str, object]]) -> str:
+    """Write a configuration."""
     lines = []
     for section, keys in sections.items():
         lines += [f"[{section}]", *(f'"{key}" = {json.dumps(v)}' for key, v in keys.items())]

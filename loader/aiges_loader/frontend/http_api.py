@@ -174,6 +174,8 @@ class HttpApi:
             return _response(self.inference.late(asked))
         except CallError as error:
             return _response(self.inference.fail(asked, error))
+        except ConnectionResetError:
+            return web.Response()  # to nobody: the client has gone
         else:
             self.inference.done(asked)
             return response

@@ -1,0 +1,232 @@
+"""The way to a service over XSF gRPC."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+from aiges.client.data import Piece, Result
+from aiges.client.description import Description
+from aiges.client.errors import (
+    AnswerTimeoutError,
+    BusyError,
+    ClientError,
+    ConnectionLostError,
+    RefusedRequestError,
+    SessionEndedError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
+from aiges.client.json_messages import Opening
+from aiges.client.transport import TransportSession
+from aiges.client.xsf_messages import (
+    Reply,
+    ResultOrder,
+    drop_request,
+    fetch_request,
+    next_request,
+    once_request,
+    open_request,
+    read_reply,
+)
+from aiges_wire.pb import xsf_pb2 as xsf
+
+_METHOD: Final = "/utils.XsfCall/call"
+
+_FETCH_S: Final = 1.0
+"""How long one call waits for a result at the service."""
+
+_ANSWER_S: Final = 10.0
+"""How much longer than it was told the service may take to answer one call of a session."""
+
+_DROP_S: Final = 1.0
+"""How long to wait for the answer when a session is dropped."""
+
+_MOST_UNREAD: Final = 256
+"""Results that wait to be read; then no more are fetched."""
+
+_ON_ITS_WAY: Final = (grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING)
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),  # a service that restarts is back in less
+)
+
+
+class XsfTransport:
+    """Calls and sessions over one gRPC channel."""
+
+    def __init__(self, address: str, *, connect_timeout_s: float) -> None:
+        """Take the address, `host:port`; the connection follows with the first call."""
+        self._address = address
+        self._connect_timeout_s = connect_timeout_s
+        self._channel: grpc.aio.Channel | None = None
+
+    async def describe(self) -> Description:
+        """Know nothing: the protocol has no such question."""
+        return Description()
+
+    async def once(
+        self, route: str, opening: Opening, pieces: Sequence[Piece], limit_s: float
+    ) -> Result:
+        """See `Transport`."""
+        del route  # there is only one
+        sid = uuid.uuid4().hex
+        reply = await self.call(once_request(opening, pieces, sid, limit_s), sid, limit_s)
+        return reply.result
+
+    async def open(
+        self, route: str, opening: Opening, pieces: Sequence[Piece], *, is_complete: bool
+    ) -> TransportSession:
+        """See `Transport`."""
+        del route, is_complete
+        sid = uuid.uuid4().hex
+        reply = await self.call(open_request(opening, pieces, sid), sid, _ANSWER_S)
+        return XsfSession(self, reply, sid)
+
+    async def close(self) -> None:
+        """See `Transport`."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def call(self, request: bytes, sid: str, limit_s: float) -> Reply:
+        """Make one gRPC call; raise `ClientError`."""
+        channel = await self._connected()
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_METHOD)
+        try:
+            data = await method(request, timeout=limit_s)
+        except grpc.aio.AioRpcError as error:
+            raise _told_apart(error, self._address, limit_s) from None
+        return read_reply(data, sid)
+
+    async def _connected(self) -> grpc.aio.Channel:
+        """Return the channel, once it has a connection or knows that there is none to be had."""
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
+        channel = self._channel
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                while (state := channel.get_state(try_to_connect=True)) in _ON_ITS_WAY:
+                    await channel.wait_for_state_change(state)
+        except TimeoutError:
+            raise UnreachableError(f"no connection to {self._address} in time") from None
+        return channel
+
+
+class XsfSession:
+    """A session: a task fetches its results while packages are sent."""
+
+    def __init__(self, transport: XsfTransport, opened: Reply, sid: str) -> None:
+        """Go on after the first call."""
+        self._transport = transport
+        self._session: xsf.Session = opened.session
+        self._sid = sid
+        self._sent = 0
+        self._order = ResultOrder()
+        self._results: asyncio.Queue[Result] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._has_ended = False  # the last result has come
+        self._running = 0
+        self._ended_early: SessionEndedError | None = None
+        self._failed: asyncio.Future[ClientError] = asyncio.get_running_loop().create_future()
+        self._fetching = asyncio.create_task(self._fetch(), name="xsf-results")
+
+    async def send(self, pieces: Sequence[Piece]) -> None:
+        """See `TransportSession`."""
+        if self._failed.done():
+            raise self._failed.result()
+        if self._has_ended:
+            return  # the service would ignore it
+        self._sent += 1
+        await self._step(next_request(self._session, pieces, self._sent), _ANSWER_S)
+
+    async def receive(self) -> Result:
+        """See `TransportSession`."""
+        if self._results.empty():
+            getting = asyncio.ensure_future(self._results.get())
+            try:
+                either: list[asyncio.Future[Any]] = [getting, self._failed]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if not getting.done():
+                    raise self._failed.result()
+                result = getting.result()
+            finally:
+                getting.cancel()
+        else:
+            result = self._results.get_nowait()
+        if self._results.qsize() < _MOST_UNREAD:
+            self._room.set()
+        return result
+
+    async def close(self) -> None:
+        """See `TransportSession`."""
+        self._fetching.cancel()
+        await asyncio.wait([self._fetching])
+        if not self._fetching.cancelled():
+            self._fetching.result()
+        if not self._has_ended:
+            with suppress(ClientError):  # it is over anyway, or expires
+                await self._transport.call(drop_request(self._session), self._sid, _DROP_S)
+
+    async def _fetch(self) -> None:
+        request = fetch_request(self._session, _FETCH_S)
+        while not (self._has_ended or self._failed.done() or self._ended_early):
+            await self._room.wait()
+            await self._step(request, _FETCH_S + _ANSWER_S)
+
+    async def _step(self, request: bytes, limit_s: float) -> None:
+        """Make one call, and take in what it says: a result, an error, or nothing.
+
+        Two run side by side. Once one has brought the last result, or the error by which the
+        session failed, the other hears only that there is no such session.
+        """
+        self._running += 1
+        try:
+            reply = await self._transport.call(request, self._sid, limit_s)
+        except SessionEndedError as error:
+            self._ended_early = error
+        except ClientError as error:
+            self._fail(error)
+        else:
+            self._take(reply.result)
+        finally:
+            self._running -= 1
+            if self._ended_early is not None and not self._running:
+                self._fail(self._ended_early)
+
+    def _take(self, result: Result) -> None:
+        if not result.outputs:
+            return
+        for ready in self._order.put(result):
+            self._results.put_nowait(ready)
+            self._has_ended = self._has_ended or ready.is_last
+        if self._results.qsize() >= _MOST_UNREAD:
+            self._room.clear()
+
+    def _fail(self, error: ClientError) -> None:
+        if not self._has_ended and not self._failed.done():
+            self._failed.set_result(error)
+
+
+def _told_apart(error: grpc.aio.AioRpcError, address: str, limit_s: float) -> ClientError:
+    """Return our error for one of gRPC."""
+    code, details = error.code(), error.details() or ""
+    match code:
+        case grpc.StatusCode.UNAVAILABLE if "connect" in details.lower():
+            return UnreachableError(f"no connection to {address}: {details}")
+        case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+            return ConnectionLostError(f"the connection to {address} ended: {details}")
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return AnswerTimeoutError(f"no answer within {limit_s:g} s")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return RefusedRequestError(details)
+        case grpc.StatusCode.UNKNOWN if "traffic exceeds limit" in details:
+            return BusyError(details)
+        case _:
+            return UnexpectedAnswerError(f"{address}: {code.name}: {details}")
