@@ -46,14 +46,14 @@ def frames_of_both_ends(data: bytes) -> None:
         while len(data) - at >= frames.HEADER_BYTES:
             header = frames.read_header(data, at)
             meta = data[at + frames.HEADER_BYTES :][: header.meta_bytes]
-            if header.kind is Kind.CALL:
+            if header.kind in (Kind.CALL, Kind.OPEN):
                 call = frames.read_call(header, meta)
                 assert sum(item[1] for item in call.items) == header.data_bytes
                 assert all(isinstance(value, str) for value in call.params.values())
-            elif header.kind is Kind.ANSWER:
+            elif header.kind in (Kind.ANSWER, Kind.WRITE):
                 items = frames.read_answer(header, meta, loads=orjson.loads)
                 assert sum(item[1] for item in items) == header.data_bytes
-            else:
+            elif header.kind is Kind.FAILURE:
                 code, _ = frames.read_failure(header, meta, loads=orjson.loads)
                 assert -(2**31) <= code < 2**31
             at += frames.HEADER_BYTES + header.meta_bytes + header.data_bytes
@@ -66,6 +66,8 @@ def some_frames() -> list[bytes]:
         frames.call(2, "tag", {}, [], more=1) + frames.call(3, "t", {}, []),
         frames.answer(1, items, spent_us=7) + b"hello",
         frames.failure(1, 10109, "why"),
+        frames.open_session("tag", {"sid": "s"}) + frames.write(1, items) + b"hello",
+        frames.done(1, spent_us=3),
     ]
 
 
@@ -88,6 +90,20 @@ def request_body(data: bytes) -> None:
         )
         assert request.call.inputs
         assert all(isinstance(value, str) for value in request.call.params.values())
+
+
+def session_message(data: bytes) -> None:
+    """Decode a message of a session's client."""
+    with suppress(CallError):
+        frame = codec.decode_frame(data, declared_inputs=("text",))
+        assert all(isinstance(value, str) for value in frame.params.values())
+        assert all(0 <= item.status < 1 << 32 for item in frame.inputs)
+
+
+def some_messages() -> list[bytes]:
+    recorded = orjson.loads((GOLDEN / "websocket.json").read_bytes())
+    events = [event for exchange in recorded["exchanges"] for event in exchange["events"]]
+    return [orjson.dumps(event["send"]) for event in events if "send" in event]
 
 
 def some_bodies() -> list[bytes]:
@@ -181,6 +197,7 @@ TARGETS = {
     "frames": Target(frames_of_both_ends, some_frames),
     "request-head": Target(request_head, some_heads),
     "request-body": Target(request_body, some_bodies),
+    "session-message": Target(session_message, some_messages),
     "xsf-call": Target(xsf_call, some_calls),
     "configuration": Target(configuration, some_configurations),
     "handshake": Target(handshake_line, some_lines),
