@@ -90,23 +90,29 @@ def special_sections(setting: str) -> dict[str, dict[str, object]]:
     }.get(setting.partition(" ")[2], {"pool": {"concurrency": 4}})
 
 
+WAYS = {"lanes": (1, "auto"), "two processes": (2, "auto"), "grpc": (1, "1")}
+"""How many processes serve HTTP, and the worker protocol: the same exchanges, every way."""
+
+
 @pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, int], Service]]:
-    running: dict[tuple[str, int], Service] = {}
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], Service]]:
+    running: dict[tuple[str, str], Service] = {}
     with ExitStack() as stack:
 
-        def service(setting: str, processes: int) -> Service:
-            if (setting, processes) not in running:
+        def service(setting: str, way: str) -> Service:
+            processes, protocol = WAYS[way]
+            if (setting, way) not in running:
                 folder = tmp_path_factory.mktemp(setting.replace(" ", "-"))
                 source = GOLDEN / "http-wrappers" / f"{setting.partition(' ')[0]}.py"
                 (folder / "wrapper.py").write_bytes(source.read_bytes())
                 sections = special_sections(setting)
                 sections["http"] = {**sections.get("http", {}), "processes": processes}
+                sections["pool"] = {**sections.get("pool", {}), "protocol": protocol}
                 started = stack.enter_context(Service(folder, **sections)).ready()
                 for number in range(1, processes + 1 if processes > 1 else 1):
                     started.wait_for(rf"front end ready front={number}")
-                running[setting, processes] = started
-            return running[setting, processes]
+                running[setting, way] = started
+            return running[setting, way]
 
         yield service
 
@@ -200,12 +206,10 @@ def expected_dump(name: str, recorded: dict[str, Any], sid: str) -> dict[str, An
     return recorded
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_recorded_exchange(
-    name: str, processes: int, services: Callable[[str, int], Service]
-) -> None:
-    answer = exchange_with(services(setting_of(name), processes), name)
+def test_a_recorded_exchange(name: str, way: str, services: Callable[[str, str], Service]) -> None:
+    answer = exchange_with(services(setting_of(name), way), name)
     if different := DIFFERENT.get(name):
         check_different(answer, different)
     else:
