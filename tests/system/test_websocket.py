@@ -271,3 +271,19 @@ async def test_operators_see_sessions(tmp_path: Path) -> None:
         running.wait_for("destroyed 0")
         metrics = running.admin("GET", "/metrics").body.decode()
         assert 'aiges_sessions_ended_total{code="0"} 1.0' in metrics
+
+
+async def test_a_step_that_hangs_costs_its_worker_and_the_next_session_is_served(
+    tmp_path: Path,
+) -> None:
+    pool = {"hangTimeout": 1, "heartbeat": 0.2}
+    with service(tmp_path, CALLBACK, pool=pool, http={"timeout": 1}) as running:
+        running.ready()
+        async with connected(running) as socket:
+            await socket.send_json(frame("sleep 60"))
+            await received(socket)
+            assert (await received(socket))["header"]["code"] == 10109
+        async with connected(running) as socket:
+            await socket.send_json(frame("a", 2))
+            await received(socket)
+            assert text_of(await received(socket)) == "a!"
