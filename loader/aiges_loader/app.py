@@ -135,6 +135,7 @@ async def serve(
             await first_of(pool.failed, stop.wait())
             # Leave in reverse: say so, close the doors, let calls finish, then end the workers.
             api.draining = xsf.draining = True
+            session_api.drain()
             systemd.stopping(pool.failed.result() if pool.failed.done() else "draining")
             reporting.cancel()
             reloading.cancel()

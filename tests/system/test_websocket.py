@@ -47,9 +47,9 @@ def frame(text: str, status: int = 1, **params: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def connected(
-    running: Service, **more: Any
+    running: Service, path: str = ROUTE, **more: Any
 ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    url = f"http://127.0.0.1:{running.http_port}{ROUTE}"
+    url = f"http://127.0.0.1:{running.http_port}{path}"
     async with (
         asyncio.timeout(30.0),
         aiohttp.ClientSession() as client,
@@ -252,6 +252,41 @@ async def test_a_drain_lets_sessions_finish(tmp_path: Path) -> None:
             assert text_of(await received(socket)) == "b!"
             await socket.close()
             assert await stopping == 0
+
+
+async def test_a_drain_sends_away_who_has_no_session_and_who_has_had_one(tmp_path: Path) -> None:
+    with service(tmp_path, CALLBACK, pool={"drainTimeout": 20}) as running:
+        running.ready()
+        gone = (1000, "the service is stopping")
+        async with (
+            connected(running) as silent,
+            connected(running) as ended,
+            connected(running) as going,
+            connected(running, path="/ping") as echo,
+        ):
+            await ended.send_json(frame("a", 2))
+            await going.send_json(frame("a", 0))
+            for socket in (ended, going):
+                await received(socket)
+                assert text_of(await received(socket)) == "a!"
+            await echo.send_str("ping")
+            assert await echo.receive_str(timeout=LIMIT_S) == "pong"
+            stopping = asyncio.create_task(asyncio.to_thread(running.stop))
+            for socket in (silent, ended, echo):
+                assert await closed(socket) == gone
+            await going.send_json(frame("b", 2))
+            assert text_of(await received(going)) == "b!"
+            assert await closed(going) == gone
+            assert await stopping == 0
+
+
+async def test_the_client_s_close_frame_is_answered_with_its_code(tmp_path: Path) -> None:
+    with service(tmp_path, CALLBACK) as running:
+        running.ready()
+        for sent, answered in ((4000, 4000), (1000, 1000)):
+            async with connected(running) as socket:
+                await socket.close(code=sent)
+                assert socket.close_code == answered
 
 
 async def test_operators_see_sessions(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from aiges_loader.errors import BodyTooLargeError, CallError, NoWorkerError
-from aiges_loader.frontend import demo_files, sse_api, swagger, ws_api
+from aiges_loader.frontend import demo_files, sse_api, swagger
 from aiges_loader.frontend.answer_fields import CORS, JSON, SERVER_NAME, answer_head, fields_of
 from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.inference import Backend, HttpAnswer, HttpSettings, Inference, new_sid
@@ -123,7 +123,7 @@ class HttpApi:
         if path in ("/livez", "/readyz") and request.method in ("GET", "HEAD"):
             return self._probe(path)
         if path == "/ping" and _wants_websocket(request):
-            return await ws_api.echo(request, self.settings.max_body_bytes)
+            return await self.sessions.echo(request)
         if not self._described.is_set():
             return await self._wait_and_answer(request)
         return self._page(request, path)

@@ -32,6 +32,8 @@ PING_S: Final = 30.0
 CLOSE_LIMIT_S: Final = 1.0
 """How long a client may take to answer a close frame."""
 
+STOPPING: Final = "the service is stopping"
+
 MAX_REASON_BYTES: Final = 123
 """Of a close frame."""
 
@@ -77,6 +79,7 @@ class SessionApi:
         sessions: The engine.
         settings: May be replaced at any time.
         described: Likewise.
+        draining: Clients that have no session going on are sent away.
     """
 
     def __init__(
@@ -93,6 +96,9 @@ class SessionApi:
         self.sessions = sessions
         self.settings = settings
         self.described = Described()
+        self.draining = False
+        self._connections: set[_Connection] = set()
+        self._echoes: set[asyncio.Timeout] = set()  # each while a message is waited for
         self._ids = SessionIds(os.getpid(), host, port)
 
     def new_sid(self) -> str:
@@ -109,6 +115,7 @@ class SessionApi:
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one connection to its end."""
         socket = web.WebSocketResponse(
+            autoclose=False,
             heartbeat=PING_S,
             max_msg_size=self.settings.max_message_bytes,
             timeout=CLOSE_LIMIT_S,
@@ -116,11 +123,46 @@ class SessionApi:
         )
         await socket.prepare(request)
         connection = _Connection(self, socket, self.new_sid())
+        self._connections.add(connection)
         try:
             await connection.serve()
         finally:
+            self._connections.discard(connection)
             connection.leave()
         return socket
+
+    async def echo(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve /ping: answer "ping" with "pong", and anything else with itself."""
+        socket = web.WebSocketResponse(
+            max_msg_size=self.settings.max_message_bytes, timeout=CLOSE_LIMIT_S, compress=False
+        )
+        await socket.prepare(request)
+        while not self.draining:
+            try:
+                async with asyncio.timeout(None) as patience:
+                    self._echoes.add(patience)
+                    message = await socket.receive()
+            except TimeoutError:
+                break
+            finally:
+                self._echoes.discard(patience)
+            if message.type is WSMsgType.TEXT:
+                await socket.send_str("pong" if message.data == "ping" else message.data)
+            elif message.type is WSMsgType.BINARY:
+                await socket.send_bytes(b"pong" if message.data == b"ping" else message.data)
+            else:
+                return socket
+        await socket.close(code=WSCloseCode.OK, message=STOPPING.encode())
+        return socket
+
+    def drain(self) -> None:
+        """Send away the clients that have no session going on; others go when theirs has ended."""
+        self.draining = True
+        for connection in self._connections:
+            connection.look_again()
+        for patience in self._echoes:
+            if not patience.expired():
+                patience.reschedule(0.0)
 
 
 class _Connection:
@@ -172,13 +214,15 @@ class _Connection:
         except TimeoutError:
             if self._is_owed_results():
                 raise SessionTimeoutError from None
-            await self._close("time out")
+            await self._close(STOPPING if self._is_to_leave() else "time out")
             return None
         if message.type is WSMsgType.TEXT:
             return str(message.data).encode(errors="surrogatepass")
         if message.type is WSMsgType.BINARY:
             return bytes(message.data)
-        if message.type is WSMsgType.ERROR:
+        if message.type is WSMsgType.CLOSE:  # answered with the client's own code
+            await self._socket.close(code=message.data or WSCloseCode.OK, drain=False)
+        elif message.type is WSMsgType.ERROR:
             log.debug("session broke sid=%s reason=%s", self._sid, self._socket.exception())
         return None
 
@@ -199,7 +243,17 @@ class _Connection:
             finally:
                 self._patience = None
 
+    def look_again(self) -> None:
+        """Decide anew for how long the next message is waited for."""
+        if self._patience is not None and not self._patience.expired():
+            self._patience.reschedule(self._patience_ends_at())
+
+    def _is_to_leave(self) -> bool:
+        return self._api.draining and (self._session is None or self._has_ended)
+
     def _patience_ends_at(self) -> float:
+        if self._is_to_leave():
+            return 0.0
         silence_ends_at = self._silent_from + self._settings.read_timeout_s
         if self._is_owed_results():
             return max(silence_ends_at, self._began_at + self._settings.session_timeout_s)
@@ -241,8 +295,7 @@ class _Connection:
             return
         self._has_ended = True
         self._silent_from = self._loop.time()  # from here on it is the client's turn
-        if self._patience is not None:
-            self._patience.reschedule(self._patience_ends_at())
+        self.look_again()
         if result.outputs[-1].status == DataStatus.ONCE:
             await self._close("")
 
@@ -261,17 +314,3 @@ class _Connection:
     async def _close(self, reason: str) -> None:
         text = reason.encode(errors="replace")[:MAX_REASON_BYTES]
         await self._socket.close(code=WSCloseCode.OK, message=text.decode(errors="ignore").encode())
-
-
-async def echo(request: web.BaseRequest, max_message_bytes: int) -> web.StreamResponse:
-    """Serve /ping: answer "ping" with "pong", and anything else with itself."""
-    socket = web.WebSocketResponse(
-        max_msg_size=max_message_bytes, timeout=CLOSE_LIMIT_S, compress=False
-    )
-    await socket.prepare(request)
-    async for message in socket:
-        if message.type is WSMsgType.TEXT:
-            await socket.send_str("pong" if message.data == "ping" else message.data)
-        elif message.type is WSMsgType.BINARY:
-            await socket.send_bytes(b"pong" if message.data == b"ping" else message.data)
-    return socket
