@@ -27,7 +27,7 @@ from aiges.client.data import (
     param_texts,
 )
 from aiges.client.description import Description
-from aiges.client.errors import AnswerTimeoutError, ClientError
+from aiges.client.errors import AnswerTimeoutError, ClientError, SessionEndedError
 from aiges.client.json_messages import Opening
 from aiges.client.transport import Transport, TransportSession
 from aiges.client.web import WebSocketTransport, WebTransport
@@ -288,8 +288,10 @@ class Session:
         """Wait for the next result.
 
         Raises:
-            ClientError: The session has failed, or no result came in time.
+            ClientError: The session has failed or ended, or no result came in time.
         """
+        if self._has_ended:
+            raise SessionEndedError("the last result has been received")
         async with _limit(self._timeout_s, "no result came"):
             result = await self._transported.receive()
         self._has_ended = result.is_last
