@@ -282,6 +282,13 @@ def test_a_stream_of_packages(served: Service, scheme: str, how: str) -> None:
 
 
 @EVERY_WAY
+def test_an_iterator_may_end_its_inputs_itself(served: Service, scheme: str) -> None:
+    packages = iter(["a", Input("b", status=2)])
+    with client_of(served, scheme) as client:
+        assert [result.text for result in client.stream(packages)] == ["a!", "b!"]
+
+
+@EVERY_WAY
 async def test_a_stream_of_packages_that_come_with_time(served: Service, scheme: str) -> None:
     taken = asyncio.Event()
 

@@ -276,11 +276,13 @@ class Session:
             ValueError: No input; or one without a name where the service has several.
         """
         if last and inputs is None and not named:
+            if not self._numbering.has_begun:
+                raise ValueError("no input has begun that could end")
             pieces = self._numbering.ends()
+            if not pieces:  # their statuses have said so
+                return
         else:
             pieces = self._numbering.pieces(_package(inputs, named), is_last=last)
-        if not pieces:
-            raise ValueError("no input has begun that could end")
         async with _limit(self._timeout_s, "nothing could be sent"):
             await self._transported.send(pieces)
 
