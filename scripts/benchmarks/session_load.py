@@ -18,7 +18,8 @@ from typing import Final
 import click
 import psutil
 
-from aiges.client import AsyncClient, Description, Result
+from aiges.client import AsyncClient, Description, Input, Result
+from aiges_wire.codes import DataStatus
 from benchmarks.contenders import SERVICES, toml
 from benchmarks.environments import clean_environ
 from benchmarks.figures import percentile
@@ -194,7 +195,7 @@ async def _measure(load: Load, url: str, pids: Sequence[int]) -> Found:
         idle = await _idle(client, load.idle, pids)
         flood = Tally()
         began = time.perf_counter()
-        await _read(client.stream(text=f"many {load.flood}"), load.flood, flood)
+        await read(client.stream(text=f"many {load.flood}"), load.flood, flood)
         flood_s = time.perf_counter() - began
         tally = Tally()
         began = time.perf_counter()
@@ -230,7 +231,7 @@ async def _many(client: AsyncClient, load: Load, tally: Tally) -> None:
     async def place() -> None:
         for _ in numbers:
             try:
-                await _read(client.stream(_packages(load)), load.inputs, tally)
+                await read(client.stream(_packages(load)), load.inputs, tally)
             except Exception as error:
                 name = type(error).__name__
                 tally.failed[name] = tally.failed.get(name, 0) + 1
@@ -240,18 +241,19 @@ async def _many(client: AsyncClient, load: Load, tally: Tally) -> None:
             places.create_task(place())
 
 
-def _packages(load: Load) -> list[str] | AsyncIterator[str]:
+def _packages(load: Load) -> list[str] | AsyncIterator[str | Input]:
     packages = [f"one {number}" for number in range(load.inputs)]
     return _paced(packages, load.pace_s) if load.pace_s else packages
 
 
-async def _paced(packages: Sequence[str], pace_s: float) -> AsyncIterator[str]:
-    for package in packages:
+async def _paced(packages: Sequence[str], pace_s: float) -> AsyncIterator[str | Input]:
+    for package in packages[:-1]:
         yield package
         await asyncio.sleep(pace_s)
+    yield Input(packages[-1], status=DataStatus.END)
 
 
-async def _read(results: AsyncIterator[Result], count: int, tally: Tally) -> None:
+async def read(results: AsyncIterator[Result], count: int, tally: Tally) -> None:
     """Read a session's results, and compare them with what was sent."""
     seen: set[int] = set()
     highest = -1

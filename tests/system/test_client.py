@@ -25,6 +25,7 @@ from aiges.client import (
     Description,
     Input,
     RefusedRequestError,
+    SessionEndedError,
     UnexpectedAnswerError,
     UnreachableError,
     WorkerDiedError,
@@ -281,6 +282,13 @@ def test_a_stream_of_packages(served: Service, scheme: str, how: str) -> None:
 
 
 @EVERY_WAY
+def test_an_iterator_may_end_its_inputs_itself(served: Service, scheme: str) -> None:
+    packages = iter(["a", Input("b", status=2)])
+    with client_of(served, scheme) as client:
+        assert [result.text for result in client.stream(packages)] == ["a!", "b!"]
+
+
+@EVERY_WAY
 async def test_a_stream_of_packages_that_come_with_time(served: Service, scheme: str) -> None:
     taken = asyncio.Event()
 
@@ -453,3 +461,87 @@ def test_the_digits_sample(tmp_path: Path) -> None:
         with pytest.raises(WrapperError, match="not a picture") as caught:
             client.once(img=b"no picture")
         assert caught.value.code == 101
+
+
+# Between its own parts:
+
+
+@EVERY_WAY
+async def test_after_its_last_result_a_session_has_no_more(served: Service, scheme: str) -> None:
+    async with async_client_of(served, scheme) as client, client.session() as session:
+        await session.send(text="a", last=True)
+        assert (await session.receive()).text == "a!"
+        with pytest.raises(SessionEndedError, match="last result"):
+            await session.receive()
+
+
+@EVERY_WAY
+def test_closing_a_client_ends_the_streams_of_other_threads(served: Service, scheme: str) -> None:
+    client = client_of(served, scheme)
+    begun = threading.Event()
+    ended: list[ClientError] = []
+
+    def read() -> None:
+        try:
+            for _ in client.stream(iter_of("a")):
+                begun.set()
+        except ClientError as error:
+            ended.append(error)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    assert begun.wait(LIMIT_S)
+    client.close()
+    reading.join(LIMIT_S)
+    assert not reading.is_alive()
+    assert [type(error) for error in ended] == [ConnectionLostError]
+    client.close()  # once more is nothing
+    with pytest.raises(RuntimeError, match="closed"):
+        client.once("x")
+
+
+@EVERY_WAY
+async def test_closing_a_client_ends_its_sessions(served: Service, scheme: str) -> None:
+    client = async_client_of(served, scheme)
+    with pytest.raises(ConnectionLostError):
+        async with client.session() as session:
+            await session.send(text="a")
+            await session.receive()
+            receiving = asyncio.create_task(session.receive())
+            await asyncio.sleep(0)  # it waits now
+            await client.close()
+            await asyncio.wait_for(receiving, LIMIT_S)
+
+
+@EVERY_WAY
+def test_a_stream_that_is_left_open_ends_with_its_client(served: Service, scheme: str) -> None:
+    with client_of(served, scheme) as client:
+        results = client.stream("many 100000")
+        assert next(results).text == "0"
+    results.close()
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:1888", "ftp://x", "http:///path", ""])
+def test_an_address_of_no_transport_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="expected http"):
+        AsyncClient(url)
+
+
+@EVERY_WAY
+def test_input_must_be_given_and_named(served: Service, scheme: str) -> None:
+    with client_of(served, scheme) as client:
+        with pytest.raises(ValueError, match="no input was given"):
+            client.once()
+        with pytest.raises(ValueError, match="stands alone"):
+            client.once("x", text="y")
+        for nothing in ([], iter(())):
+            with pytest.raises(ValueError, match="no input"):
+                list(client.stream(nothing))
+
+
+def test_over_grpc_outputs_must_be_told(served: Service) -> None:
+    url = f"grpc://127.0.0.1:{served.grpc_port}"
+    with Client(url, timeout_s=LIMIT_S) as client:
+        with pytest.raises(ValueError, match="outputs are not known"):
+            client.once(text="x")
+        assert client.once(text="x", expect={"result": "text"}).text == "x!"

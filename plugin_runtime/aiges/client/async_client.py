@@ -27,7 +27,7 @@ from aiges.client.data import (
     param_texts,
 )
 from aiges.client.description import Description
-from aiges.client.errors import AnswerTimeoutError, ClientError
+from aiges.client.errors import AnswerTimeoutError, ClientError, SessionEndedError
 from aiges.client.json_messages import Opening
 from aiges.client.transport import Transport, TransportSession
 from aiges.client.web import WebSocketTransport, WebTransport
@@ -276,11 +276,13 @@ class Session:
             ValueError: No input; or one without a name where the service has several.
         """
         if last and inputs is None and not named:
+            if not self._numbering.has_begun:
+                raise ValueError("no input has begun that could end")
             pieces = self._numbering.ends()
+            if not pieces:  # their statuses have said so
+                return
         else:
             pieces = self._numbering.pieces(_package(inputs, named), is_last=last)
-        if not pieces:
-            raise ValueError("no input has begun that could end")
         async with _limit(self._timeout_s, "nothing could be sent"):
             await self._transported.send(pieces)
 
@@ -288,8 +290,10 @@ class Session:
         """Wait for the next result.
 
         Raises:
-            ClientError: The session has failed, or no result came in time.
+            ClientError: The session has failed or ended, or no result came in time.
         """
+        if self._has_ended:
+            raise SessionEndedError("the last result has been received")
         async with _limit(self._timeout_s, "no result came"):
             result = await self._transported.receive()
         self._has_ended = result.is_last

@@ -133,12 +133,17 @@ class Result:
 
 
 class Numbering:
-    """Gives each input of a stream its status: the first, one of many, the last, the only one."""
+    """Gives each input of a stream its status: the first, one of many, the last, the only one.
+
+    Attributes:
+        has_begun: Some input has.
+    """
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
         """Begin; `kinds` are those that the service declares, by input."""
         self._kinds = kinds
         self._open: dict[str, Kind] = {}  # has begun and not ended
+        self.has_begun = False
 
     def pieces(self, package: Package, *, is_last: bool) -> tuple[Piece, ...]:
         """Return what to send for a package; the last one ends every input that has begun.
@@ -147,6 +152,7 @@ class Numbering:
             ValueError: Data without a name, and the service does not have just one input.
         """
         made = [self._piece(name, data, is_last) for name, data in self._named(package)]
+        self.has_begun = self.has_begun or bool(made)
         return (*made, *self.ends()) if is_last else tuple(made)
 
     def ends(self) -> tuple[Piece, ...]:

@@ -11,6 +11,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
@@ -19,6 +20,7 @@ from typing import Any, Self, TypeVar, cast
 from aiges.client.async_client import CONNECT_TIMEOUT_S, TIMEOUT_S, AsyncClient
 from aiges.client.data import Data, Expect, Input, Package, Params, Result
 from aiges.client.description import Description
+from aiges.client.errors import ConnectionLostError
 
 T = TypeVar("T")
 
@@ -46,6 +48,8 @@ class Client:
             timeout_s=timeout_s,
             connect_timeout_s=connect_timeout_s,
         )
+        self._is_closed = False
+        self._submitting = threading.Lock()
         self._loop = asyncio.new_event_loop()
         # A client that nobody closes must not keep the program from ending.
         self._thread = threading.Thread(
@@ -66,9 +70,12 @@ class Client:
 
     def close(self) -> None:
         """End all connections, and with them all streams; nothing if that has been done."""
-        if self._loop.is_closed():
-            return
-        self._run(self._client.close())
+        with self._submitting:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            ending = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        ending.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -118,20 +125,35 @@ class Client:
             while (result := self._run(_next(results))) is not None:
                 yield result
         finally:
-            self._run(_close(results))
+            with suppress(_ClosedError):  # that has ended it
+                self._run(_close(results))
+
+    async def _end(self) -> None:
+        await self._client.close()
+        work = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)  # theirs to whoever waits for them
+        await asyncio.get_running_loop().shutdown_asyncgens()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop; an exception here, such as Ctrl-C, cancels it."""
-        try:
+        with self._submitting:  # what is submitted before the end is cancelled by it
+            if self._is_closed:
+                work.close()
+                raise _ClosedError("the client is closed")
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError:
-            work.close()
-            raise
         try:
             return future.result()
+        except CancelledError:
+            raise ConnectionLostError("the client was closed") from None
         except BaseException:
             future.cancel()
             raise
+
+
+class _ClosedError(RuntimeError):
+    """The client is used after its end."""
 
 
 async def _next(results: AsyncIterator[Result]) -> Result | None:

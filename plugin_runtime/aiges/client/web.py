@@ -15,6 +15,7 @@ from aiges.client.errors import (
     BusyError,
     ClientError,
     ConnectionLostError,
+    SessionEndedError,
     UnexpectedAnswerError,
     UnreachableError,
 )
@@ -241,6 +242,8 @@ class AnsweredSession:
 
     async def receive(self) -> Result:
         """See `TransportSession`."""
+        if not self._results:
+            raise SessionEndedError("the service does not stream: it has answered at once")
         return self._results.pop()
 
     async def close(self) -> None:

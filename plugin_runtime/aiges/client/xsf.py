@@ -17,6 +17,7 @@ from aiges.client.errors import (
     ClientError,
     ConnectionLostError,
     RefusedRequestError,
+    ServiceError,
     SessionEndedError,
     UnexpectedAnswerError,
     UnreachableError,
@@ -66,6 +67,8 @@ class XsfTransport:
         self._address = address
         self._connect_timeout_s = connect_timeout_s
         self._channel: grpc.aio.Channel | None = None
+        self._sessions: set[XsfSession] = set()
+        self._is_closed = False
 
     async def describe(self) -> Description:
         """Know nothing: the protocol has no such question."""
@@ -87,22 +90,40 @@ class XsfTransport:
         del route, is_complete
         sid = uuid.uuid4().hex
         reply = await self.call(open_request(opening, pieces, sid), sid, _ANSWER_S)
-        return XsfSession(self, reply, sid)
+        session = XsfSession(self, reply, sid)
+        self._sessions.add(session)
+        return session
 
     async def close(self) -> None:
         """See `Transport`."""
+        await asyncio.gather(*(session.close() for session in tuple(self._sessions)))
+        self._is_closed = True
         if self._channel is not None:
             await self._channel.close()
 
+    def forget(self, session: "XsfSession") -> None:
+        """Take note that a session has been closed."""
+        self._sessions.discard(session)
+
     async def call(self, request: bytes, sid: str, limit_s: float) -> Reply:
         """Make one gRPC call; raise `ClientError`."""
-        channel = await self._connected()
-        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_METHOD)
+        if self._is_closed:
+            raise ConnectionLostError("the client was closed")
         try:
-            data = await method(request, timeout=limit_s)
+            data = await self._call(request, limit_s)
         except grpc.aio.AioRpcError as error:
             raise _told_apart(error, self._address, limit_s) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._is_closed or (task is not None and task.cancelling()):
+                raise
+            raise ConnectionLostError("the client was closed") from None  # and the call with it
         return read_reply(data, sid)
+
+    async def _call(self, request: bytes, limit_s: float) -> bytes:
+        channel = await self._connected()
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_METHOD)
+        return await method(request, timeout=limit_s)
 
     async def _connected(self) -> grpc.aio.Channel:
         """Return the channel, once it has a connection or knows that there is none to be had."""
@@ -166,11 +187,14 @@ class XsfSession:
 
     async def close(self) -> None:
         """See `TransportSession`."""
+        self._transport.forget(self)
         self._fetching.cancel()
         await asyncio.wait([self._fetching])
         if not self._fetching.cancelled():
             self._fetching.result()
-        if not self._has_ended:
+        told = self._failed.done() and isinstance(self._failed.result(), ServiceError)
+        self._fail(ConnectionLostError("the session was closed"))
+        if not self._has_ended and not told:
             with suppress(ClientError):  # it is over anyway, or expires
                 await self._transport.call(drop_request(self._session), self._sid, _DROP_S)
 

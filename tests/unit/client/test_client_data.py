@@ -71,7 +71,9 @@ def test_an_input_that_comes_only_in_the_last_package_is_the_only_one() -> None:
 
 def test_a_status_that_is_given_stays() -> None:
     numbering = Numbering({"text": "text"})
+    assert not numbering.has_begun
     (piece,) = numbering.pieces({"text": Input("a", status=2)}, is_last=False)
+    assert numbering.has_begun
     assert piece.status == 2
     assert numbering.ends() == ()
     (piece,) = numbering.pieces({"text": Input("a", status=1)}, is_last=False)
