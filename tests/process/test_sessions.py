@@ -274,3 +274,18 @@ async def test_a_killed_worker_with_a_session_opening_fails_it(
             await session.read(LIMIT_S)
         assert caught.value.code == Code.WORKER_DIED
         await until(lambda: pool.ready_workers == 1, "the replacement")
+
+
+@BOTH
+async def test_any_method_may_ask_for_what_is_known_of_the_session(
+    version: int, tmp_path: Path
+) -> None:
+    wrapper = GENERATOR.replace(
+        "def wrapperStream(self, params, inputs):",
+        "def wrapperStream(self, params, inputs, usrTag, persId=0):\n        assert usrTag == 'h'",
+    )
+    async with served(wrapper, version, tmp_path) as (_, sessions):
+        session = await opened(sessions)
+        await session.write(1, [text("one", DataStatus.ONCE)])
+        assert (await next_text(session))[0] == "one"
+        assert (await next_text(session))[1] == DataStatus.END

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiges._runtime import binding, convert
 from aiges.dto import Response
 
-_NOTHING_SPECIAL: Final = {binding.PERSONAL_ID: 0, binding.ERROR_NUMBER: 0}
+_NOTHING_SPECIAL: Final = {binding.PERSONAL_ID: 0, binding.ERROR_NUMBER: 0, binding.INPUTS: None}
 
 
 @dataclass(frozen=True, slots=True)

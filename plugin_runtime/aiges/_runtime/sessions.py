@@ -189,7 +189,7 @@ class Session:
         assert method is not None
 
         def work() -> tuple[object, int]:
-            return handle_of(method(params=self._params, sid=self.sid, tag=self.tag))
+            return handle_of(method(**self._values()))
 
         with self._in_wrapper:
             made = self._run("wrapperCreate", work)
@@ -207,7 +207,7 @@ class Session:
 
         def work() -> int:
             inputs = convert.inputs_from(items)
-            return _taken(method(handle=self._handle, inputs=inputs, sid=self.sid))
+            return _taken(method(**self._values(), inputs=inputs))
 
         with self._in_wrapper:
             code = self._run("wrapperWrite", work)
@@ -238,7 +238,16 @@ class Session:
         if method is None:
             return
         with self._in_wrapper:
-            self._run("wrapperDestroy", lambda: method(handle=self._handle))
+            self._run("wrapperDestroy", lambda: method(**self._values()))
+
+    def _values(self) -> dict[str, object]:
+        """Return what any method may ask for by its parameters' names."""
+        return {
+            "params": self._params,
+            "handle": self._handle,
+            "sid": self.sid,
+            "tag": self.tag,
+        }
 
     def _note(self, items: Sequence[Input]) -> None:
         for item in items:
@@ -289,7 +298,7 @@ class ReadSession(Session):
         assert method is not None
 
         def work() -> Reply | None:
-            returned = method(handle=self._handle, sid=self.sid)
+            returned = method(**self._values())
             return self._host.reply_of(returned) if has_something(returned) else None
 
         with self._in_wrapper:
@@ -344,7 +353,7 @@ class StreamSession(Session):
         """Run the generator to its end; return why there is no last result, None if there is."""
         method = self._methods.stream
         assert method is not None
-        results = method(params=self._params, inputs=self._inputs(), sid=self.sid)
+        results = method(**self._values(), inputs=self._inputs())
         if not isinstance(results, Iterable):
             raise convert.NoAnswerError("returned no generator: yield Responses")
         status = DataBegin
