@@ -2,9 +2,10 @@
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import grpc.aio
@@ -149,19 +150,20 @@ class XsfSession:
         self._sid = sid
         self._sent = 0
         self._order = ResultOrder()
-        self._results: asyncio.Queue[Result] = asyncio.Queue()
+        self._results: deque[Result] = deque()
+        self._news = asyncio.Event()  # a result, or an error
         self._room = asyncio.Event()
         self._room.set()
         self._has_ended = False  # the last result has come
         self._running = 0
         self._ended_early: SessionEndedError | None = None
-        self._failed: asyncio.Future[ClientError] = asyncio.get_running_loop().create_future()
+        self._error: ClientError | None = None
         self._fetching = asyncio.create_task(self._fetch(), name="xsf-results")
 
     async def send(self, pieces: Sequence[Piece]) -> None:
         """See `TransportSession`."""
-        if self._failed.done():
-            raise self._failed.result()
+        if self._error is not None:
+            raise self._error
         if self._has_ended:
             return  # the service would ignore it
         self._sent += 1
@@ -169,19 +171,13 @@ class XsfSession:
 
     async def receive(self) -> Result:
         """See `TransportSession`."""
-        if self._results.empty():
-            getting = asyncio.ensure_future(self._results.get())
-            try:
-                either: list[asyncio.Future[Any]] = [getting, self._failed]
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    raise self._failed.result()
-                result = getting.result()
-            finally:
-                getting.cancel()
-        else:
-            result = self._results.get_nowait()
-        if self._results.qsize() < _MOST_UNREAD:
+        while not self._results:
+            if self._error is not None:
+                raise self._error
+            self._news.clear()
+            await self._news.wait()
+        result = self._results.popleft()
+        if len(self._results) < _MOST_UNREAD:
             self._room.set()
         return result
 
@@ -192,7 +188,7 @@ class XsfSession:
         await asyncio.wait([self._fetching])
         if not self._fetching.cancelled():
             self._fetching.result()
-        told = self._failed.done() and isinstance(self._failed.result(), ServiceError)
+        told = isinstance(self._error, ServiceError)
         self._fail(ConnectionLostError("the session was closed"))
         if not self._has_ended and not told:
             with suppress(ClientError):  # it is over anyway, or expires
@@ -200,7 +196,7 @@ class XsfSession:
 
     async def _fetch(self) -> None:
         request = fetch_request(self._session, _FETCH_S)
-        while not (self._has_ended or self._failed.done() or self._ended_early):
+        while not (self._has_ended or self._error or self._ended_early):
             await self._room.wait()
             await self._step(request, _FETCH_S + _ANSWER_S)
 
@@ -215,6 +211,8 @@ class XsfSession:
             reply = await self._transport.call(request, self._sid, limit_s)
         except SessionEndedError as error:
             self._ended_early = error
+        except UnreachableError as error:  # now, but it was there
+            self._fail(ConnectionLostError(error.message))
         except ClientError as error:
             self._fail(error)
         else:
@@ -228,21 +226,23 @@ class XsfSession:
         if not result.outputs:
             return
         for ready in self._order.put(result):
-            self._results.put_nowait(ready)
+            self._results.append(ready)
             self._has_ended = self._has_ended or ready.is_last
-        if self._results.qsize() >= _MOST_UNREAD:
+        self._news.set()
+        if len(self._results) >= _MOST_UNREAD:
             self._room.clear()
 
     def _fail(self, error: ClientError) -> None:
-        if not self._has_ended and not self._failed.done():
-            self._failed.set_result(error)
+        if not self._has_ended and self._error is None:
+            self._error = error
+            self._news.set()
 
 
 def _told_apart(error: grpc.aio.AioRpcError, address: str, limit_s: float) -> ClientError:
     """Return our error for one of gRPC."""
     code, details = error.code(), error.details() or ""
     match code:
-        case grpc.StatusCode.UNAVAILABLE if "connect" in details.lower():
+        case grpc.StatusCode.UNAVAILABLE if "failed to connect" in details.lower():
             return UnreachableError(f"no connection to {address}: {details}")
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
             return ConnectionLostError(f"the connection to {address} ended: {details}")
