@@ -19,7 +19,7 @@ from aiges_loader.errors import (
 from aiges_loader.sessions.engine import Sessions
 from aiges_wire.codes import Code, DataStatus
 from support.served_sessions import LIMIT_S, next_text, opened, served, text
-from support.session_wrappers import CALLBACK, GENERATOR, READ
+from support.session_wrappers import CALLBACK, GENERATOR, LOOP, READ
 from support.waiting import until
 
 BOTH = pytest.mark.parametrize("version", [1, 2])
@@ -289,3 +289,33 @@ async def test_any_method_may_ask_for_what_is_known_of_the_session(
         await session.write(1, [text("one", DataStatus.ONCE)])
         assert (await next_text(session))[0] == "one"
         assert (await next_text(session))[1] == DataStatus.END
+
+
+async def test_an_event_loop_that_serves_all_sessions_never_waits_for_one(tmp_path: Path) -> None:
+    async with served(LOOP, 2, tmp_path) as (_, sessions):
+        slow = await opened(sessions, "slow")
+        await slow.write(1, [text("20000")])
+        for number in range(5):  # nobody reads the first one meanwhile
+            other = await opened(sessions, f"other-{number}")
+            await other.write(1, [text("1")])
+            assert [(await next_text(other))[0] for _ in range(2)] == ["000000", "000001"]
+        got = [(await next_text(slow))[0] for _ in range(20_001)]
+        assert got == [f"{number:06}" for number in range(20_001)]
+
+
+async def test_an_event_loop_s_session_that_nobody_reads_fails_in_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(LOOP, 2, tmp_path) as (pool, sessions):
+        slow = await opened(sessions, "slow")
+        await slow.write(1, [text("1000 65536")])
+        await until(lambda: "does not read" in caplog.text, "the worker to give it up")
+        other = await opened(sessions, "other")
+        await other.write(1, [text("1")])
+        assert [(await next_text(other))[0] for _ in range(2)] == ["000000", "000001"]
+        count = 0
+        with pytest.raises(SessionStepError, match="results are not read in time"):
+            while await next_text(slow):
+                count += 1
+        assert 256 <= count < 1000
+        assert pool.ready_workers == 1

@@ -162,3 +162,46 @@ class Wrapper(WrapperBase):
         del self.waiting[handle]
         return 0
 """
+
+LOOP = '''
+import asyncio, threading
+from aiges.dto import Response, ResponseData, SessionCreateResponse, callback
+from aiges.sdk import WrapperBase
+
+
+class Wrapper(WrapperBase):
+    """One event loop serves all sessions."""
+
+    serviceId, version = "streamed", "v1"
+
+    def wrapperInit(self, config):
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        return 0
+
+    def wrapperFini(self):
+        return 0
+
+    def wrapperCreate(self, params, sid, persId=0, usrTag=""):
+        made = SessionCreateResponse()
+        made.handle = usrTag
+        return made
+
+    def wrapperWrite(self, handle, req, sid):
+        count, _, size = req.list[0].data.partition(b" ")
+        asyncio.run_coroutine_threadsafe(
+            self.push(handle, int(count), int(size or 6)), self.loop
+        )
+        return 0
+
+    async def push(self, handle, count, size):
+        for number in range(count + 1):
+            item = ResponseData("result", status=2 if number == count else 1)
+            item.setData((b"%06d" % number).ljust(size))
+            response = Response()
+            response.list = [item]
+            if callback(response, handle):
+                return
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+'''

@@ -130,6 +130,8 @@ class SessionConnection(FrameSocket):
         self._lanes = lanes
         self._session: Session | None = None
         self._backlog: deque[Buffer] = deque()
+        self._backlog_bytes = 0
+        self._has_given_up = False  # too much waits, and the last of it says so
         self._is_closed = False
 
     def fileno(self) -> int:
@@ -184,21 +186,19 @@ class SessionConnection(FrameSocket):
 
         Such a thread may serve other sessions: it goes on, and what it brings is kept.
         """
-        buffers = frame_of(frames.RESULT, reply, 0)
-        if not self._put(buffers):
+        if self._has_given_up or not self._put(frame_of(frames.RESULT, reply, 0)):
             return False
         if not self._backlog:
             return True
         if not _runs_a_loop():
             return self._wait_until_sent()
-        if sum(map(len, list(self._backlog))) > MAX_BACKLOG_BYTES:
-            log.error("a session's client does not read; the session ends")
-            self._hang_up()
-            return False
         with self.writing:
-            if not self._is_closed:
-                self._lanes.flush_later(self)
-        return True
+            if self._is_closed:
+                return False
+            if self._backlog_bytes > MAX_BACKLOG_BYTES:
+                self._give_up()
+            self._lanes.flush_later(self)
+        return not self._has_given_up
 
     def flush(self) -> bool:
         """Send what waits, as far as there is room; return False if there is nobody any more."""
@@ -209,8 +209,12 @@ class SessionConnection(FrameSocket):
         with self.writing:
             if self._is_closed:
                 return False
-            self._backlog.extend(buffers)
+            self._add(buffers)
             return self._flush()
+
+    def _add(self, buffers: list[Buffer]) -> None:
+        self._backlog.extend(buffers)
+        self._backlog_bytes += sum(map(len, buffers))
 
     def _flush(self) -> bool:
         while self._backlog and not self._is_closed:
@@ -227,6 +231,7 @@ class SessionConnection(FrameSocket):
             for _ in buffers:
                 self._backlog.popleft()
             self._backlog.extendleft(reversed(frames.behind(buffers, sent)))
+            self._backlog_bytes -= sent
         return not self._is_closed
 
     def _wait_until_sent(self) -> bool:
@@ -238,12 +243,12 @@ class SessionConnection(FrameSocket):
                 return False
         return True
 
-    def _hang_up(self) -> None:
-        with self.writing:
-            self._backlog.clear()
-        self._put(
-            frame_of(frames.RESULT, Failure(Code.EXEC_FAILED, "results are not read in time"), 0)
-        )
+    def _give_up(self) -> None:
+        """End the session behind what waits; the first of that may have been sent in part."""
+        log.error("a session's client does not read; the session ends")
+        self._has_given_up = True
+        failure = Failure(Code.EXEC_FAILED, "results are not read in time")
+        self._add(frame_of(frames.RESULT, failure, 0))
 
 
 def _runs_a_loop() -> bool:
