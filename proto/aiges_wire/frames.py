@@ -229,6 +229,8 @@ def _head(  # noqa: PLR0913 - the parts of a header
     data_bytes = 0
     for item in items:
         data_bytes += item[1]
+    if len(items) > MAX_ITEMS:
+        raise FrameError(f"{len(items)} items, at most {MAX_ITEMS} are allowed")
     if len(meta) > MAX_META_BYTES:
         raise FrameError(f"meta of {len(meta)} bytes, at most {MAX_META_BYTES} are allowed")
     if data_bytes > MAX_DATA_BYTES:

@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import CallError, NoWorkerError, WorkerDiedError, WrapperError
+from aiges_loader.calls import Call, Datum, Reply
+from aiges_loader.errors import (
+    BodyTooLargeError,
+    CallError,
+    NoWorkerError,
+    WorkerDiedError,
+    WrapperError,
+)
+from aiges_loader.pool.pending import into
 from aiges_loader.pool.pool import Pool
+from aiges_wire.frames import MAX_ITEMS
 from support.fake_pools import call, make, pid_of, ready, running
 from support.waiting import until
 
@@ -126,3 +134,23 @@ async def test_whoever_waits_for_a_place_is_told_when_there_will_be_none(tmp_pat
         pool.stop()
         assert isinstance(await waits, NoWorkerError)
         assert isinstance(await runs, WorkerDiedError)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+async def test_a_call_that_fits_no_frame_costs_nobody_anything(
+    batched: bool, tmp_path: Path
+) -> None:
+    async with running(make("lanes", tmp_path, concurrency=1)) as pool:
+        await ready(pool)
+        large = Call("large", {"sid": "large"}, (Datum("x", b"", 0, 3),) * (MAX_ITEMS + 1))
+        with pytest.raises(BodyTooLargeError, match="4097 items, at most 4096"):
+            if batched:
+                answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+                worker = pool.workers[0]
+                worker.reserve()
+                worker.begin_together([(large, into(answer))], lambda: None)
+                await answer
+            else:
+                await pool.once(large)
+        assert (await pool.once(call("echo", "b"))).outputs
+        assert (pool.workers[0].running, pool.workers[0].restarts) == (0, 0)

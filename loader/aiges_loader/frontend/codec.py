@@ -21,6 +21,7 @@ from aiges_loader.frontend.json_writer import compact
 from aiges_loader.frontend.request_body import kind_of, read_sections
 from aiges_loader.frontend.utf8 import decode_replacing
 from aiges_wire.codes import DataType
+from aiges_wire.frames import MAX_ITEMS
 
 _ECHOED: Final = ("encoding", "format", "compress")
 """Attributes of an expectation that are repeated in the response."""
@@ -147,7 +148,10 @@ def decode_payload(
 
     Raises:
         BadPayloadError: With the text of the Go decoder that upstream used.
+        BadRequestError: More entries than a worker takes.
     """
+    if len(payload) > MAX_ITEMS:
+        raise BadRequestError(f"payload: {len(payload)} entries, at most {MAX_ITEMS} are allowed")
     declared = [key for key in declared_inputs if key in payload]
     others = [key for key in payload if key not in declared_inputs]
     return tuple(_datum(key, payload[key]) for key in (*declared, *others))

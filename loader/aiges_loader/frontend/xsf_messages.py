@@ -21,6 +21,7 @@ from aiges_loader.errors import (
 from aiges_loader.frontend import codec
 from aiges_loader.frontend.codec import Expectation
 from aiges_wire.codes import Code
+from aiges_wire.frames import MAX_ITEMS
 from aiges_wire.pb import protocol_pb2 as protocol, xsf_pb2 as xsf
 
 _WAIT_S: Final = 0.5
@@ -123,13 +124,15 @@ def decode_package(data: bytes, *, header_pass: Iterable[str]) -> Package:
 
     Raises:
         BadMessageError: They are none.
-        BadInputError: A payload has no meta, so nobody knows what it is.
+        BadInputError: A payload has no meta, so nobody knows what it is; or there are too many.
         BadDownMethodError: The answer shall not come back to the client.
     """
     try:
         message = protocol.LoaderInput.FromString(data)
     except DecodeError as error:
         raise BadMessageError(str(error)) from None
+    if len(message.pl) > MAX_ITEMS:
+        raise BadInputError(f"{len(message.pl)} payloads, at most {MAX_ITEMS} are allowed")
     if message.headers.get("downMethod") == "async":
         raise BadDownMethodError
     params = {name: message.headers.get(name, "") for name in header_pass}

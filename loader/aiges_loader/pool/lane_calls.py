@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from aiges_loader.calls import Call, Reply
-from aiges_loader.errors import CallError, WorkerDiedError
+from aiges_loader.errors import BodyTooLargeError, CallError, WorkerDiedError
 from aiges_loader.pool.call_frames import call_buffers, reply_of
 from aiges_loader.pool.channel import Asked
 from aiges_loader.pool.lane import Lane, connect
@@ -81,11 +81,14 @@ class LaneCalls:
         """Have one call run; see `CallChannel`."""
         pending = Pending(call.sid, resolve, self._loop.time(), on_done)
         try:
+            buffers = self._frame(call)  # first, for one that does not fit takes no lane
             line = self._pick()
+        except frames.FrameError as error:
+            self._loop.call_soon(_refuse, pending, error)
+            return pending
         except OSError as error:
             self._loop.call_soon(self._lane_refused, [pending], error)
             return pending
-        buffers = self._frame(call)
         # Under load others come in this very turn of the loop: together they cost the worker, and
         # us, one waking up. The only call there is should not wait for a turn, though.
         self._crowd += _WEIGHT * (self._running - self._crowd)
@@ -113,21 +116,32 @@ class LaneCalls:
     def begin_together(self, batch: Sequence[Asked], on_done: Callable[[], None]) -> None:
         """Have a batch of calls run at once; see `CallChannel`."""
         now = self._loop.time()
-        pendings = [Pending(call.sid, resolve, now, on_done) for call, resolve in batch]
+        fitting: list[tuple[Call, int, Pending, list[Buffer]]] = []
+        for call, resolve in batch:
+            pending = Pending(call.sid, resolve, now, on_done)
+            try:
+                buffers = self._frame(call)
+            except frames.FrameError as error:
+                self._loop.call_soon(_refuse, pending, error)
+            else:
+                fitting.append((call, self._number, pending, buffers))
+        if not fitting:
+            return
         try:
             line = self._pick()
         except OSError as error:
-            self._loop.call_soon(self._lane_refused, pendings, error)
+            self._loop.call_soon(
+                self._lane_refused, [pending for _, _, pending, _ in fitting], error
+            )
             return
-        buffers: list[Buffer] = []
-        more = len(batch) - 1
-        line.running = len(batch)
-        for (call, _), pending in zip(batch, pendings, strict=True):
-            buffers += self._frame(call, more=more)
-            more = 0
-            line.calls.append((self._number, pending))
-        self._running += len(batch)
-        line.lane.send(buffers)
+        first, number, _, _ = fitting[0]
+        together = call_buffers(number, first, more=len(fitting) - 1)
+        for _, _, _, buffers in fitting[1:]:
+            together += buffers
+        line.running = len(fitting)
+        line.calls.extend((number, pending) for _, number, pending, _ in fitting)
+        self._running += len(fitting)
+        line.lane.send(together)
 
     def open(self) -> None:
         """Open the first lane; raise OSError if nobody listens there."""
@@ -162,10 +176,10 @@ class LaneCalls:
         for line in self._lanes:
             line.lane.close()
 
-    def _frame(self, call: Call, *, more: int = 0) -> list[Buffer]:
-        """Write a CALL frame under the next number."""
+    def _frame(self, call: Call) -> list[Buffer]:
+        """Write a CALL frame under the next number; raise `FrameError` if it does not fit one."""
         self._number = (self._number + 1) % _NUMBERS
-        return call_buffers(self._number, call, more=more)
+        return call_buffers(self._number, call)
 
     def _lane_refused(self, pendings: Sequence[Pending], error: OSError) -> None:
         reason = f"no lane to it can be opened: {error.strerror}"
@@ -250,3 +264,9 @@ class _Line:
     def __init__(self) -> None:
         self.calls: deque[tuple[int, Pending]] = deque()
         self.running = 1
+
+
+def _refuse(pending: Pending, error: frames.FrameError) -> None:
+    """End a call that fits no frame; the worker has never heard of it."""
+    pending.end(BodyTooLargeError(str(error)))
+    pending.on_done()

@@ -6,6 +6,7 @@ from typing import Final
 from aiges._runtime.replies import Answer, Buffer, Input, Output
 from aiges.dto import DataListCls, DataListNode, Response, ResponseData
 from aiges_wire.codes import Code
+from aiges_wire.frames import MAX_ITEMS
 
 _INT32: Final = range(-(1 << 31), 1 << 31)
 _UINT32: Final = range(1 << 32)
@@ -36,6 +37,8 @@ def answer(response: object) -> Answer:
         raise NoAnswerError(f"returned {_kind(response)}, expected a Response")
     if not response.list:
         raise EmptyAnswerError("returned a Response with an empty list")
+    if len(response.list) > MAX_ITEMS:
+        raise NoAnswerError(f"returned {len(response.list)} items, at most {MAX_ITEMS} can be sent")
     return Answer([_output(item) for item in response.list])
 
 

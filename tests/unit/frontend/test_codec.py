@@ -26,6 +26,7 @@ from aiges_loader.frontend.codec import (
     encode_reply,
 )
 from aiges_wire.codes import DataType
+from aiges_wire.frames import MAX_ITEMS
 
 
 def decode(
@@ -228,6 +229,12 @@ def test_a_number_bool_or_null_is_no_data(value: str, kind: str) -> None:
 def test_no_payload_is_an_error_at_once(body: bytes) -> None:
     with pytest.raises(NoInputError, match=r"^input invalid data$"):
         decode(body)
+
+
+def test_a_payload_may_not_have_more_entries_than_a_worker_takes() -> None:
+    entries = ",".join(f'"{number}": {{}}' for number in range(MAX_ITEMS + 1))
+    with pytest.raises(BadRequestError, match="payload: 4097 entries, at most 4096"):
+        decode(f'{{"payload": {{{entries}}}}}'.encode())
 
 
 def test_section_names_match_in_any_case_and_the_last_counts() -> None:
