@@ -154,10 +154,12 @@ async def test_thousands_of_results_arrive_in_order_though_the_client_is_slow(
         assert got == [*map(str, range(count)), "end"]
 
 
-async def test_a_slow_client_holds_up_its_own_wrapper_thread_alone(tmp_path: Path) -> None:
-    async with served(CALLBACK, 2, tmp_path) as (_, sessions):
+@pytest.mark.parametrize("order", ["many", "many-here"])
+async def test_a_slow_client_holds_up_its_own_session_alone(order: str, tmp_path: Path) -> None:
+    """Whether its results come from a thread of the wrapper's own, or from wrapperWrite."""
+    async with served(CALLBACK, 2, tmp_path, concurrency=1) as (_, sessions):
         flooded = await opened(sessions, "flooded")
-        await flooded.write(1, [text("many 200000")])
+        await flooded.write(1, [text(f"{order} 50000")])
         for number in range(20):
             other = await opened(sessions, f"other-{number}")
             await other.write(1, [text("x", DataStatus.ONCE)])

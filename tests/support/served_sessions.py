@@ -28,12 +28,14 @@ async def served(
     licences: int = 64,
     ttl_s: float = 60.0,
     results_at_once: bool = True,
+    concurrency: int = 4,
 ) -> AsyncIterator[tuple[Pool, Sessions]]:
     """Have one worker serve `wrapper`; no licence and no session may be left."""
     (folder / "wrapper.py").write_text(wrapper)
     environ = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{SOURCES}"}
     command = (sys.executable, "-m", "aiges.serve")
-    async with running(pool_of(command, environ, folder, newest_version=version)) as pool:
+    made = pool_of(command, environ, folder, newest_version=version, concurrency=concurrency)
+    async with running(made) as pool:
         pool.licence_limit = licences
         await asyncio.wait_for(asyncio.shield(pool.described), 30.0)
         sessions = Sessions(pool, ttl_s=ttl_s, roll_s=0.05, results_at_once=results_at_once)

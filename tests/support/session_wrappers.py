@@ -67,6 +67,8 @@ class Wrapper(WrapperBase):
             time.sleep(float(rest))
         elif order == b"many":
             threading.Thread(target=self.push, args=(handle, int(rest)), daemon=True).start()
+        elif order == b"many-here":
+            self.push(handle, int(rest))
         elif order == b"quiet":
             pass
         else:

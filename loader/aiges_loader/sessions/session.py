@@ -208,6 +208,7 @@ class Session:
         if result.is_last:
             self._has_finished = True
             self._close()
+            self._wake(self._writers)
         elif self._has_too_many(1):
             if self._has_too_many(_OVERFLOW):
                 self.failed(WorkerDiedError(NOT_READ))
@@ -223,6 +224,7 @@ class Session:
             self._close()
             self._return_licence()
             self._wake(self._readers)
+            self._wake(self._writers)
 
     def ended(self, error: CallError | None) -> None:
         """See `SessionEvents`."""

@@ -28,7 +28,7 @@ TURN_S: Final = 0.005
 """How long one session may go on with what it has sent before another one has its turn."""
 
 MAX_BACKLOG_BYTES: Final = 16 << 20
-"""Results that wait to be sent, of a session whose results come from an event loop."""
+"""Results that wait to be sent, of a session whose wrapper must not be made to wait."""
 
 _READING: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
 _ROOM: Final = select.EPOLLOUT | select.EPOLLONESHOT
@@ -101,6 +101,7 @@ class SessionLanes:
             self._for_room.modify(connection.fileno(), _ROOM)
 
     def _take_turn(self, connection: "SessionConnection") -> None:
+        _turns.are_taken_here = True
         try:
             goes_on = connection.take(self._sessions, until=time.monotonic() + TURN_S)
         except frames.FrameError as error:
@@ -182,15 +183,15 @@ class SessionConnection(FrameSocket):
         self.close()
 
     def send(self, reply: Reply) -> bool:
-        """See `Outlet`: wait while the supervisor does not take it, unless an event loop is ours.
+        """See `Outlet`: wait while the supervisor does not take it, unless others need this thread.
 
-        Such a thread may serve other sessions: it goes on, and what it brings is kept.
+        It goes on then, and what it brings is kept.
         """
         if self._has_given_up or not self._put(frame_of(frames.RESULT, reply, 0)):
             return False
         if not self._backlog:
             return True
-        if not _runs_a_loop():
+        if not _serves_others():
             return self._wait_until_sent()
         with self.writing:
             if self._is_closed:
@@ -236,12 +237,15 @@ class SessionConnection(FrameSocket):
 
     def _wait_until_sent(self) -> bool:
         room = select.poll()
-        room.register(self.fileno(), select.POLLOUT)
+        with self.writing:
+            if self._is_closed:  # and its number may be another's by now
+                return False
+            room.register(self.fileno(), select.POLLOUT)
         while self._backlog:
             room.poll(1000)
             if not self.flush():
                 return False
-        return True
+        return not self._is_closed
 
     def _give_up(self) -> None:
         """End the session behind what waits; the first of that may have been sent in part."""
@@ -251,7 +255,13 @@ class SessionConnection(FrameSocket):
         self._add(frame_of(frames.RESULT, failure, 0))
 
 
-def _runs_a_loop() -> bool:
+_turns: Final = threading.local()
+
+
+def _serves_others() -> bool:
+    """Say whether this thread serves other sessions, too: it is one of ours, or runs a loop."""
+    if getattr(_turns, "are_taken_here", False):
+        return True
     try:
         asyncio.get_running_loop()
     except RuntimeError:
