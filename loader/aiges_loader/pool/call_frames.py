@@ -1,5 +1,7 @@
 """Calls and replies to frames, and back. No I/O."""
 
+from collections.abc import Sequence
+
 import orjson
 
 from aiges_loader.calls import Call, Datum, Reply
@@ -14,7 +16,7 @@ def call_buffers(number: int, call: Call, *, more: int = 0) -> list[Buffer]:
         number,
         call.sid,
         call.params,
-        [(d.key, len(d.data), d.type, d.status, d.desc) for d in call.inputs],
+        items_of(call.inputs),
         deadline_us=int(call.deadline_at * 1_000_000) if call.deadline_at else 0,
         more=more,
         dumps=orjson.dumps,
@@ -25,14 +27,16 @@ def call_buffers(number: int, call: Call, *, more: int = 0) -> list[Buffer]:
 def answer_buffers(number: int, reply: Reply) -> list[Buffer]:
     """Write an ANSWER frame."""
     outputs = reply.outputs
-    items = [(d.key, len(d.data), d.type, d.status, d.desc) for d in outputs]
-    return [frames.answer(number, items, dumps=orjson.dumps), *(datum.data for datum in outputs)]
+    return [
+        frames.answer(number, items_of(outputs), dumps=orjson.dumps),
+        *(datum.data for datum in outputs),
+    ]
 
 
 def call_of(header: Header, meta: Buffer, data: Buffer) -> Call:
     """Read a CALL; raise `FrameError` if it is none."""
     tag, params, items = frames.read_call(header, meta, loads=orjson.loads)
-    return Call(tag, params, _datums(items, data), header.number / 1_000_000)
+    return Call(tag, params, datums_of(items, data), header.number / 1_000_000)
 
 
 def reply_of(header: Header, meta: Buffer, data: Buffer) -> Reply | CallError:
@@ -40,10 +44,16 @@ def reply_of(header: Header, meta: Buffer, data: Buffer) -> Reply | CallError:
     items = frames.read_answer(header, meta, loads=orjson.loads)
     if not items:  # an answer without data is no answer
         return WrapperFailedError("the wrapper answered without any output")
-    return Reply(_datums(items, data))
+    return Reply(datums_of(items, data))
 
 
-def _datums(items: list[frames.Item], data: Buffer) -> tuple[Datum, ...]:
+def items_of(data: Sequence[Datum]) -> list[frames.Item]:
+    """Describe data as the meta of a frame does; the bytes follow behind it."""
+    return [(d.key, len(d.data), d.type, d.status, d.desc) for d in data]
+
+
+def datums_of(items: Sequence[frames.Item], data: Buffer) -> tuple[Datum, ...]:
+    """Take the data of a frame apart as its meta says."""
     if len(items) == 1:
         key, _, kind, status, desc = items[0]
         return (Datum(key, data, kind, status, desc),)

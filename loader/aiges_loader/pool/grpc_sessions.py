@@ -8,8 +8,9 @@ from typing import Final, TypeAlias
 import grpc
 
 from aiges_loader.calls import Datum
-from aiges_loader.errors import CallError, SessionStepError, WorkerDiedError
+from aiges_loader.errors import CallError, SessionStepError
 from aiges_loader.pool import messages
+from aiges_loader.pool.open_ports import OpenPorts
 from aiges_loader.pool.session_channel import MAX_STEP_BYTES, MAX_STEPS, SessionEvents
 from aiges_wire.codes import ERROR_METADATA_KEY, Code
 from aiges_wire.pb import aiges_inner_pb2 as pb, aiges_inner_pb2_grpc
@@ -20,7 +21,7 @@ RPC_FAILED: Final = 30002
 BeginTask: TypeAlias = Callable[[Coroutine[None, None, None]], None]
 
 
-class GrpcSessions:
+class GrpcSessions(OpenPorts["_Port"]):
     """One task for each session sends its steps, one after the other; see `SessionChannel`."""
 
     def __init__(self, channel: grpc.aio.Channel, begin_task: BeginTask) -> None:
@@ -30,11 +31,9 @@ class GrpcSessions:
             channel: To the worker.
             begin_task: Runs a coroutine for as long as the worker can be heard.
         """
-        self._loop = asyncio.get_running_loop()
+        super().__init__()
         self._wrapper = aiges_inner_pb2_grpc.WrapperServiceStub(channel)
         self._begin_task = begin_task
-        self._ports: dict[str, _Port] = {}
-        self.last_answer_at = self._loop.time()
 
     def open(
         self,
@@ -45,40 +44,19 @@ class GrpcSessions:
     ) -> "_Port":
         """See `SessionChannel`."""
         port = _Port(self, self._wrapper, tag, events, on_done)
-        self._ports[tag] = port
+        self._remember(port)
         request = pb.CreateRequest(params=params, sid=params.get("sid", ""), tag=tag)
         self._begin_task(port.run(request))
         return port
 
     def take(self, message: pb.Response) -> bool:
         """Give a result to its session; return False if there is none of that tag."""
-        port = self._ports.get(message.tag)
+        port = self.find(message.tag)
         if port is None:
             return False
         self.heard()
         port.take(message)
         return True
-
-    def longest_step_s(self) -> float:
-        """See `SessionChannel`."""
-        began = (port.step_began_at for port in self._ports.values() if port.step_began_at)
-        return max((self._loop.time() - at for at in began), default=0.0)
-
-    def fail_all(self, reason: str) -> tuple[str, ...]:
-        """See `SessionChannel`."""
-        ports = list(self._ports.values())
-        for port in ports:
-            port.end(WorkerDiedError(reason))
-        return tuple(port.tag for port in ports)
-
-    def heard(self) -> None:
-        """Note a sign of life."""
-        self.last_answer_at = self._loop.time()
-
-    def forget(self, port: "_Port") -> None:
-        """Take in that a session has ended."""
-        if self._ports.get(port.tag) is port:
-            del self._ports[port.tag]
 
 
 class _Port:
@@ -110,6 +88,10 @@ class _Port:
         self._is_paused = False
         self.tag = tag
         self.step_began_at = 0.0
+
+    def die(self, error: CallError) -> None:
+        """See `Port`."""
+        self.end(error)
 
     @property
     def has_room(self) -> bool:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import orjson
 
 from aiges_loader.calls import Datum
-from aiges_loader.errors import CallError, NoWorkerError, SessionStepError, WorkerDiedError
+from aiges_loader.errors import CallError, NoWorkerError, SessionStepError
+from aiges_loader.pool.call_frames import datums_of, items_of
 from aiges_loader.pool.lane import Lane, connect
+from aiges_loader.pool.open_ports import OpenPorts
 from aiges_loader.pool.session_channel import MAX_STEP_BYTES, MAX_STEPS, SessionEvents
 from aiges_wire import frames
 from aiges_wire.codes import Code
@@ -17,7 +19,7 @@ from aiges_wire.frames import Buffer, Header, Kind
 NO_SESSIONS = "the wrapper takes no sessions: it defines neither wrapperCreate nor wrapperStream"
 
 
-class LaneSessions:
+class LaneSessions(OpenPorts["_Port"]):
     """Opens a lane for each session; see `SessionChannel`."""
 
     def __init__(self, path: str, on_broken: Callable[[str], None]) -> None:
@@ -27,11 +29,9 @@ class LaneSessions:
             path: Where the worker listens for sessions; "" if its wrapper takes none.
             on_broken: Gets the reason when the worker hung up or broke the protocol.
         """
+        super().__init__()
         self._path = path
         self.on_broken = on_broken
-        self._loop = asyncio.get_running_loop()
-        self._ports: dict[str, _Port] = {}
-        self.last_answer_at = self._loop.time()
 
     def open(
         self,
@@ -47,32 +47,9 @@ class LaneSessions:
             port = _Port(self, self._path, tag, events, on_done)
         except OSError as error:
             raise NoWorkerError(f"it takes no further session now: {error.strerror}") from None
-        self._ports[tag] = port
+        self._remember(port)
         port.lane.send([frames.open_session(tag, params, dumps=orjson.dumps)])
         return port
-
-    def longest_step_s(self) -> float:
-        """See `SessionChannel`."""
-        began = (port.step_began_at for port in self._ports.values() if port.is_at_a_step)
-        return max((self._loop.time() - at for at in began), default=0.0)
-
-    def fail_all(self, reason: str) -> tuple[str, ...]:
-        """See `SessionChannel`."""
-        ports = list(self._ports.values())
-        for port in ports:
-            port.lane.resume()
-            port.lane.read_all()  # what it sent before it died
-            port.end(WorkerDiedError(reason))
-        return tuple(port.tag for port in ports)
-
-    def heard(self) -> None:
-        """Note a sign of life."""
-        self.last_answer_at = self._loop.time()
-
-    def forget(self, port: "_Port") -> None:
-        """Take in that a session has ended."""
-        if self._ports.get(port.tag) is port:
-            del self._ports[port.tag]
 
 
 class _Port:
@@ -81,7 +58,6 @@ class _Port:
     Attributes:
         tag: Its name.
         lane: Its connection.
-        step_began_at: When the worker began with the step that it is at.
     """
 
     def __init__(
@@ -102,13 +78,19 @@ class _Port:
         self._steps = deque([(0, 0)])  # number and bytes of those that have not returned; 0: OPEN
         self._step_bytes = 0
         self.tag = tag
-        self.step_began_at = self._loop.time()
+        self._step_began_at = self._loop.time()
         self.lane = Lane(connect(path), self._came, self._broke)
 
     @property
-    def is_at_a_step(self) -> bool:
-        """Say whether the worker has something to return from; its end is such a thing."""
-        return bool(self._steps) or self._is_closing
+    def step_began_at(self) -> float:
+        """See `Port`; the session's end counts as a step."""
+        return self._step_began_at if self._steps or self._is_closing else 0.0
+
+    def die(self, error: CallError) -> None:
+        """See `Port`."""
+        self.lane.resume()
+        self.lane.read_all()  # what the worker sent before it died
+        self.end(error)
 
     @property
     def has_room(self) -> bool:
@@ -118,9 +100,9 @@ class _Port:
     def write(self, inputs: Sequence[Datum]) -> None:
         """See `SessionPort`."""
         if not self._steps:
-            self.step_began_at = self._loop.time()
+            self._step_began_at = self._loop.time()
         self._number += 1
-        items = [(d.key, len(d.data), d.type, d.status, d.desc) for d in inputs]
+        items = items_of(inputs)
         head = frames.write(self._number, items, dumps=orjson.dumps)
         size = sum(item[1] for item in items)
         self._steps.append((self._number, size))
@@ -142,7 +124,7 @@ class _Port:
             return
         self._is_closing = True
         if not self._steps:
-            self.step_began_at = self._loop.time()
+            self._step_began_at = self._loop.time()
         self.lane.resume()  # its end comes behind what nobody wants any more
         self.lane.finish()
 
@@ -162,9 +144,8 @@ class _Port:
             self._returned(header.call)
             self._events.room()
         elif header.kind is Kind.ANSWER:
-            self._events.result(
-                _outputs(frames.read_answer(header, meta, loads=orjson.loads), data)
-            )
+            items = frames.read_answer(header, meta, loads=orjson.loads)
+            self._events.result(datums_of(items, data))
         elif header.kind is Kind.FAILURE:
             code, text = frames.read_failure(header, meta, loads=orjson.loads)
             step = Code.RESULT_FAILED
@@ -179,7 +160,7 @@ class _Port:
         if not self._steps or self._steps[0][0] != number:
             raise frames.FrameError(f"step {number} has returned, which is not the next")
         self._step_bytes -= self._steps.popleft()[1]
-        self.step_began_at = self._loop.time()
+        self._step_began_at = self._loop.time()
 
     def _broke(self, reason: str) -> None:
         if self._is_closing:
@@ -187,12 +168,3 @@ class _Port:
             return
         # Most often it is dead; whoever finds out how ends all its sessions, with that reason.
         self._sessions.on_broken(reason)
-
-
-def _outputs(items: list[frames.Item], data: Buffer) -> tuple[Datum, ...]:
-    outputs = []
-    at = 0
-    for key, size, kind, status, desc in items:
-        outputs.append(Datum(key, data[at : at + size], kind, status, desc))
-        at += size
-    return tuple(outputs)
