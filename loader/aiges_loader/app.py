@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,14 @@ from pathlib import Path
 
 from aiges_loader import descriptors
 from aiges_loader.administration import Administration
-from aiges_loader.config import AdminConfig, GiveUp, LoaderConfig
+from aiges_loader.config import (
+    C_LIBRARY,
+    AdminConfig,
+    AigesConfig,
+    GiveUp,
+    LoaderConfig,
+    PluginMode,
+)
 from aiges_loader.exit_status import ExitStatus
 from aiges_loader.frontend.admin_api import AdminApi
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
@@ -284,10 +292,15 @@ async def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
     """Say what the pool is to be; its workers' sockets go to `folder`."""
     settings = config.pool
     share = settings.placement
-    command = config.aiges.python_plugin_cmd
+    environ = {**os.environ, **share.environ}
+    if config.process.plugin_mode is PluginMode.C:
+        command = _library_command(config.aiges)
+    else:
+        command = ("bash", "-c", config.aiges.python_plugin_cmd)
+        environ = await worker_environ(config.aiges.python_plugin_cmd, environ)
     spec = WorkerSpec(
-        command=("bash", "-c", command),
-        environ=await worker_environ(command, {**os.environ, **share.environ}),
+        command=command,
+        environ=environ,
         socket_dir=folder,
         service=config.service.name,
         wrapper_config=config.wrapper,
@@ -328,6 +341,16 @@ async def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
             adaptive=config.batch.adaptive,
         ),
     )
+
+
+def _library_command(config: AigesConfig) -> tuple[str, ...]:
+    """Serve libwrapper.so with our own interpreter, out of reach of modules that lie beside it."""
+    command = [sys.executable, "-P", "-m", "aiges.serve", "--library", C_LIBRARY]
+    if config.results_by_callback:
+        command.append("--by-callback")
+    if config.schema is not None:
+        command += ["--schema", str(config.schema)]
+    return tuple(command)
 
 
 def _http_settings(config: LoaderConfig) -> HttpSettings:

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from aiges_loader import early_signals, flags, logs
@@ -112,10 +113,10 @@ def _serve(asked: flags.Serve, program: Path) -> int:
 def _serve_with(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     for warning in config.warnings:
         log.warning("%s", warning)
-    if config.process.plugin_mode is PluginMode.C:
+    if config.process.plugin_mode is PluginMode.C and find_spec("cffi") is None:
         log.error(
-            "C plugins (libwrapper.so) are not supported yet; "
-            "set AIGES_PLUGIN_MODE=python to serve a wrapper.py"
+            "C plugins (libwrapper.so) need the package cffi: pip install 'aiges-loader[c]';"
+            " set AIGES_PLUGIN_MODE=python to serve a wrapper.py"
         )
         return ExitStatus.FAILED
     if config.process.numa_cpus is not None:

@@ -1,6 +1,6 @@
 """aiges.toml and the environment, parsed once into frozen values. Nobody else sees a raw dict."""
 
-from aiges_loader.config.environment import plugin_mode
+from aiges_loader.config.environment import C_LIBRARY, plugin_mode
 from aiges_loader.config.files import DEFAULT_NAME, default_text, locate, write_default
 from aiges_loader.config.findings import ConfigError, Finding, Place
 from aiges_loader.config.loading import load, load_given
@@ -23,6 +23,7 @@ from aiges_loader.config.values import (
 )
 
 __all__ = [
+    "C_LIBRARY",
     "DEFAULT_NAME",
     "AdminConfig",
     "AigesConfig",

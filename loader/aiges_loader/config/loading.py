@@ -27,6 +27,7 @@ from aiges_loader.config.values import (
     LoaderConfig,
     LogConfig,
     LogLevel,
+    PluginMode,
     PoolConfig,
     ServiceConfig,
     WebSocketConfig,
@@ -82,6 +83,8 @@ def load(
     )
     _check_together(config, settings)
     _refuse_tls(settings)
+    if process.plugin_mode is PluginMode.PYTHON:
+        _note_settings_for_c(settings)
     survey(settings)
     warnings = _in_order(settings.warnings)
     if settings.errors:
@@ -150,10 +153,32 @@ def _aiges(settings: Settings, working_directory: Path) -> AigesConfig:
     stripped = {name.strip() for name in names}
     return AigesConfig(
         python_plugin_cmd=settings.text("aiges", "pythonPluginCmd") or DEFAULT_COMMAND,
+        results_by_callback=settings.switch("aiges", "asyncMode"),
+        schema=_schema(settings, working_directory),
         header_pass=tuple(sorted(stripped - {""} | {"sid"})),
         http_attempts=max(1, settings.integer("aiges", "httpRetry")),
         real_time_result=settings.switch("aiges", "realTimeRlt"),
     )
+
+
+def _schema(settings: Settings, working_directory: Path) -> Path | None:
+    name = settings.text("aiges", "schema")
+    if not name:
+        return None
+    path = (working_directory / name).absolute()
+    if not path.is_file():
+        settings.errors.append(settings.finding("aiges", "schema", f"there is no file {path}"))
+    return path
+
+
+def _note_settings_for_c(settings: Settings) -> None:
+    given = settings.given("aiges")
+    if "asyncMode" in given:
+        text = "has no effect in Python mode: results are taken as the wrapper produces them"
+        settings.notes.append(settings.finding("aiges", "asyncMode", text))
+    if settings.text("aiges", "schema"):
+        text = "has no effect in Python mode: the wrapper describes itself"
+        settings.notes.append(settings.finding("aiges", "schema", text))
 
 
 def _wrapper(settings: Settings, working_directory: Path) -> Mapping[str, str]:

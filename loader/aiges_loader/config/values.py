@@ -82,12 +82,16 @@ class AigesConfig:
 
     Attributes:
         python_plugin_cmd: Run by `bash -c` for each worker in Python mode.
+        results_by_callback: A C plugin answers by callback; else its functions return the results.
+        schema: Describes a C plugin; None: wrapper.schema.json beside the library, if any.
         header_pass: Request header fields that become params, sorted; always has "sid".
         http_attempts: How often the download of an input is tried, at least once.
         real_time_result: Hand results on as they come; else only once the input is complete.
     """
 
     python_plugin_cmd: str
+    results_by_callback: bool
+    schema: Path | None
     header_pass: tuple[str, ...]
     http_attempts: int
     real_time_result: bool

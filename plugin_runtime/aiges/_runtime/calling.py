@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from aiges._runtime import binding, convert, hclog, loading
+from aiges._runtime import binding, convert, hclog
 from aiges._runtime.describing import describe
+from aiges._runtime.loading import NoWrapperError
 from aiges._runtime.replies import Failure, Input, Reply
 from aiges._runtime.schema import bare_schema
 from aiges._runtime.session_methods import SessionMethods, session_methods
@@ -53,8 +54,14 @@ class WrapperHost:
         session_methods: What the wrapper has for sessions, known after `init`; None if nothing.
     """
 
-    def __init__(self, concurrency: int) -> None:
-        """Make the threads: `concurrency` calls run at once, further ones wait their turn."""
+    def __init__(self, concurrency: int, load: Callable[[], Any]) -> None:
+        """Make the threads.
+
+        Args:
+            concurrency: So many calls run at once, further ones wait their turn.
+            load: Makes the wrapper.
+        """
+        self._load = load
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="wrapper")
         self._wrapper: Any = None
         self._ready = False
@@ -116,14 +123,14 @@ class WrapperHost:
             log.error("wrapperInit was asked for twice")
             return Code.INIT_FAILED
         try:
-            self._wrapper = loading.load()
+            self._wrapper = self._load()
             self._exec = self._method("wrapperOnceExec")
             self._exec_async = self._method("wrapperOnceExecAsync")
             if self.defines("wrapperBatchExec"):
                 self._exec_batch = self._wrapper.wrapperBatchExec
             self.session_methods = session_methods(self._wrapper, self.defines)
             returned = self._wrapper.wrapperInit(config)
-        except (loading.NoWrapperError, binding.BadSignatureError) as error:
+        except (NoWrapperError, binding.BadSignatureError) as error:
             log.error("cannot load the wrapper: %s", error)  # noqa: TRY400 - no traceback of ours
             return Code.INIT_FAILED
         except BaseException as error:  # sys.exit() in user code included

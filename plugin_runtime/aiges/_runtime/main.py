@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aiges._runtime import environment, host_watch, listening
+from aiges._runtime import environment, host_watch, listening, loading
 from aiges._runtime.hclog import HclogFormatter
 from aiges._runtime.stdio import Output
 from aiges_wire import handshake
@@ -76,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.processes_asked:
         log.warning("-c and -w have no effect: set [pool] workers in aiges.toml instead")
     try:
-        asyncio.run(_serve(wishes, output, door, tcp=options.tcp))
+        asyncio.run(_serve(wishes, output, door, options))
     except listening.CannotListenError as error:
         return _init_failed(str(error))
     _end_children()
@@ -84,7 +84,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 async def _serve(  # noqa: PLR0915 - one life, in its order
-    wishes: environment.HostWishes, output: Output, door: "TlsDoor | None", *, tcp: bool
+    wishes: environment.HostWishes,
+    output: Output,
+    door: "TlsDoor | None",
+    options: argparse.Namespace,
 ) -> None:
     # Imported only now: everything above answers without waiting for grpc.
     import grpc  # noqa: PLC0415
@@ -100,8 +103,8 @@ async def _serve(  # noqa: PLR0915 - one life, in its order
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
 
-    wrapper = WrapperHost(wishes.concurrency)
-    served = OVER_GRPC_ALONE if door is not None or tcp else APP_VERSIONS
+    wrapper = WrapperHost(wishes.concurrency, _loader(options))
+    served = OVER_GRPC_ALONE if door is not None or options.tcp else APP_VERSIONS
     version = handshake.choose_version(served, wishes.versions)
     results = service.Results(only_late=version > 1)
     sessions = Sessions(wrapper)
@@ -111,9 +114,9 @@ async def _serve(  # noqa: PLR0915 - one life, in its order
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     service.add_all(server, service.WrapperService(wrapper, sessions, results), output, stop)
     if door is None:
-        listener = listening.listen(server, wishes, tcp=tcp)
+        listener = listening.listen(server, wishes, tcp=options.tcp)
     else:
-        listener = door.listen(server, wishes, tcp=tcp)
+        listener = door.listen(server, wishes, tcp=options.tcp)
     async with AsyncExitStack() as leaving:
         leaving.callback(listener.remove)
         lanes = None
@@ -182,6 +185,25 @@ def _open_lanes(
     return lanes, session_lanes.path
 
 
+def _loader(options: argparse.Namespace) -> Callable[[], Any]:
+    """Choose how the wrapper is made: of the library that was named, or of wrapper.py."""
+    if not options.library:
+        return loading.load
+
+    def load() -> Any:  # noqa: ANN401 - as `loading.load`
+        try:
+            from aiges._runtime.library.opening import open_library  # noqa: PLC0415 - needs cffi
+        except ModuleNotFoundError as error:
+            if error.name != "cffi":
+                raise
+            raise loading.NoWrapperError(
+                "C plugins need the package cffi: pip install 'aiges-loader[c]'"
+            ) from None
+        return open_library(options.library, by_callback=options.by_callback, schema=options.schema)
+
+    return load
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m aiges.serve", allow_abbrev=False)
     parser.add_argument("--tcp", action="store_true", help="listen on a loopback port")
@@ -189,6 +211,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "-c", action="store_true", dest="processes_asked", help="accepted, without effect"
     )
     parser.add_argument("-w", type=int, default=0, help="accepted, without effect")
+    parser.add_argument(
+        "--library", default="", metavar="NAME", help="serve a C plugin, not a wrapper.py"
+    )
+    parser.add_argument("--by-callback", action="store_true", help="the library pushes its results")
+    parser.add_argument("--schema", default="", metavar="FILE", help="description of the library")
     return parser.parse_args(arguments)
 
 

@@ -262,35 +262,37 @@ class Session:
 
 
 class ReadSession(Session):
-    """One session of a wrapper that is asked for its results, by a thread of its own."""
+    """One session of a wrapper that is asked for its results.
 
-    def create(self) -> Failure | None:
-        """See `Session`."""
-        failure = super().create()
-        if failure is None:
-            self._news = threading.Event()
-            self._thread = threading.Thread(target=self._read, name=f"read-{self.tag}", daemon=True)
-            self._thread.start()
-        return failure
+    While input still comes it is asked once after each write: whatever it answers then, there is
+    no more until the next. After the last write a thread asks until the last result has come.
+    """
+
+    _thread: threading.Thread | None = None
 
     def write(self, items: Sequence[Input]) -> Failure | None:
         """See `Session`."""
         failure = super().write(items)
-        self._news.set()
-        return failure
+        if failure is not None or self._is_over:
+            return failure
+        if not self.input_is_complete:
+            self._read_once()
+        elif self._thread is None:
+            self._closed = threading.Event()
+            self._thread = threading.Thread(target=self._read, name=f"read-{self.tag}", daemon=True)
+            self._thread.start()
+        return None
 
     def _end(self) -> None:
-        self._news.set()
-        _join(self._thread)
+        if self._thread is not None:
+            self._closed.set()
+            _join(self._thread)
         super()._end()
 
     def _read(self) -> None:
         while not self._is_over:
-            # While input still comes only a write brings results.
-            self._news.wait(READ_PAUSE_S if self.input_is_complete else None)
-            self._news.clear()
-            while not self._is_over and self._read_once():
-                pass
+            if not self._read_once():
+                self._closed.wait(READ_PAUSE_S)
 
     def _read_once(self) -> bool:
         """Ask once; say whether there was a result."""
