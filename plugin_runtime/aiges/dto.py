@@ -5,6 +5,7 @@ import logging
 import queue
 
 from aiges._runtime import results
+from aiges._runtime.usage import usage
 from aiges.core.types import (
     AUDIO,
     IMAGE,
@@ -249,13 +250,18 @@ def callback(response: Response, sid: str) -> int:
 
 
 def callback_metric(usrTag: str, meterKey: str, count: int) -> int:
-    """Report that a request used `count` of `meterKey`. It is logged, at level DEBUG."""
+    """Report that a request used `count` of `meterKey`, at least 0.
+
+    The sum for each key is the metric `aiges_used_total`; the report is logged at level DEBUG.
+    """
+    usage.count(meterKey, count)
     _metrics_log.debug("metric tag=%s key=%s count=%s", usrTag, meterKey, count)
     return 0
 
 
 def callback_metric_ex(usrTag: str, appId: str, channel: str, key: str, count: int) -> int:
-    """Report usage on behalf of an application and channel. It is logged, at level DEBUG."""
+    """Report usage on behalf of an application and channel; see `callback_metric`."""
+    usage.count(key, count)
     _metrics_log.debug(
         "metric tag=%s app=%s channel=%s key=%s count=%s", usrTag, appId, channel, key, count
     )

@@ -57,6 +57,7 @@ class _Metrics(Collector):
         yield from _sessions(self.status, self.sessions_ended)
         yield from _service(self.status)
         yield from _workers(self.status)
+        yield from _reported(self.status)
 
 
 def _requests(tally: RequestTally) -> Iterator[Metric]:
@@ -167,3 +168,18 @@ def _workers(status: ServiceStatus) -> Iterator[Metric]:
         for time_s in times[-1:]:
             to_ready.add_metric([str(number)], time_s)
     yield from (resident, cpu, to_ready)
+
+
+def _reported(status: ServiceStatus) -> Iterator[Metric]:
+    used = CounterMetricFamily(
+        "aiges_used", "What user code says that it used: custom metering.", labels=["key"]
+    )
+    for key, count in status.used.items():
+        used.add_metric([key], count)
+    yield used
+    measured = GaugeMetricFamily(
+        "aiges_measured", "The newest of what user code says that it measured.", labels=["key"]
+    )
+    for key, value in status.measured.items():
+        measured.add_metric([key], value)
+    yield measured

@@ -18,6 +18,7 @@ from aiges_loader.pool.grpc_calls import GrpcCalls
 from aiges_loader.pool.lane_calls import LaneCalls
 from aiges_loader.pool.lane_sessions import LaneSessions
 from aiges_loader.pool.process import Stream
+from aiges_loader.pool.reported import since
 from aiges_loader.pool.session_channel import SessionChannel
 from aiges_wire import frames
 from aiges_wire.codes import Code
@@ -76,12 +77,14 @@ class WorkerClient:
     Attributes:
         calls: What carries its calls; from `describe` on.
         sessions: What carries its sessions; likewise.
+        on_reported: Gets what user code used since it last said so, and what it measured.
         data_addresses: Where it listens for both, as gRPC targets; none if not apart from the rest.
     """
 
     calls: CallChannel
     sessions: SessionChannel
     data_addresses: tuple[str, ...] = ()
+    on_reported: Callable[[Mapping[str, int], Mapping[str, float]], None]
 
     def __init__(
         self,
@@ -104,6 +107,8 @@ class WorkerClient:
         self._wrapper = aiges_inner_pb2_grpc.WrapperServiceStub(self._channel)
         self._control = aiges_control_pb2_grpc.WorkerControlStub(self._channel)
         self._on_output = on_output
+        self.on_reported = lambda _used, _measured: None
+        self._used: dict[str, int] = {}
         self._over_grpc: GrpcCalls | None = None
         self._over_lanes: LaneCalls | None = None
         self._session_lanes: LaneSessions | None = None
@@ -164,12 +169,20 @@ class WorkerClient:
         """Say whether the worker gives a sign of life within `limit_s` seconds."""
         try:
             if self._has_lanes:
-                await self._control.Heartbeat(control_pb.HeartbeatRequest(), timeout=limit_s)
+                pulse = await self._control.Heartbeat(
+                    control_pb.HeartbeatRequest(), timeout=limit_s
+                )
+                self._report(pulse)
             else:
                 await self._health.Check(_PLUGIN_HEALTH, timeout=limit_s)
         except grpc.aio.AioRpcError:
             return False
         return True
+
+    def _report(self, pulse: control_pb.Pulse) -> None:
+        if pulse.used or pulse.measured:
+            before, self._used = self._used, dict(pulse.used)
+            self.on_reported(since(before, self._used), dict(pulse.measured))
 
     async def init(self, config: Mapping[str, str]) -> None:
         """Start the wrapper; raise `InitFailedError` or `WorkerCallError`."""
@@ -225,6 +238,8 @@ class WorkerClient:
             limit_s: For the answer.
             grace_s: For wrapperFini.
         """
+        if self._has_lanes:
+            await self.answers(limit_s)  # what was used in its last moments counts as well
         try:
             if self._has_lanes:
                 await self._control.Stop(

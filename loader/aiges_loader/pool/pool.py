@@ -21,6 +21,7 @@ from aiges_loader.pool.batching import BatchPlan, BatchTally
 from aiges_loader.pool.history import History, Past
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.pending import NotBatchedError, NotBegunError, Outcome
+from aiges_loader.pool.reported import Reported
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.session_channel import SessionEvents, SessionPort
 from aiges_loader.pool.turnstile import Turnstile
@@ -93,6 +94,7 @@ class Pool:
             every worker has failed and the service shall not go on trying.
         readiness_changed: Set whenever workers become ready or cease to be.
         history: What workers have done that are no more.
+        reported: What user code has reported of itself.
     """
 
     def __init__(self, plan: PoolPlan) -> None:
@@ -100,6 +102,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         self.plan = plan
         self.history = History()
+        self.reported = Reported()
         self.workers = [self._make(number, plan) for number in range(1, plan.size + 1)]
         self.described: asyncio.Future[str] = loop.create_future()
         self.failed: asyncio.Future[str] = loop.create_future()
@@ -174,6 +177,7 @@ class Pool:
         worker.on_change = self._changed
         worker.on_room = self._seat
         worker.on_restart = self.history.count
+        worker.on_reported = self.reported.add
         worker.on_death = partial(self._report, worker)
         worker.listener_at = self._listener_at
         return worker

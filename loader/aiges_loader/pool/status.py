@@ -1,7 +1,7 @@
 """What the service and its workers are doing at one moment, as values. No I/O, no clock."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -135,6 +135,8 @@ class ServiceStatus:
         replaced: How often workers were replaced, by cause.
         workers: By number; of two with the same one the older first.
         fronts: Processes that serve HTTP beside the supervisor, by number.
+        used: What user code says that it used, by key.
+        measured: The newest of what it measured, by key.
     """
 
     service: str
@@ -151,6 +153,8 @@ class ServiceStatus:
     replaced: Mapping[str, int]
     workers: Sequence[WorkerStatus]
     fronts: Sequence[FrontStatus] = ()
+    used: Mapping[str, int] = field(default_factory=dict)
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 def service_state(

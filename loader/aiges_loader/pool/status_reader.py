@@ -63,6 +63,8 @@ class StatusReader:
             waiting_for_worker=pool.waiting_for_worker,
             replaced={cause.value: count for cause, count in pool.history.replaced.items()},
             workers=workers,
+            used=dict(pool.reported.counts),
+            measured=dict(pool.reported.values),
         )
         running = {w.pid: w.address for w in pool.workers if w.pid is not None}
         # Some hundred small files in /proc: calls should not have to wait for that.

@@ -71,6 +71,9 @@ class Worker:
         self.on_room: Callable[[], None] = lambda: None
         self.on_restart: Callable[[Cause], None] = lambda _cause: None
         self.on_death: Callable[[Death], None] = lambda _death: None
+        self.on_reported: Callable[[Mapping[str, int], Mapping[str, float]], None] = (
+            lambda _used, _measured: None
+        )
         self.listener_at: Callable[[str], int] = lambda _address: 0
         self._spec = spec
         self._policy = policy
@@ -306,13 +309,15 @@ class Worker:
         self._move(Event.EXITED)
 
     def _new_life(self) -> WorkerLife:
-        return WorkerLife(
+        life = WorkerLife(
             self.number,
             self._spec,
             self._leave,
             on_event=self._move,
             listener_at=self.listener_at,
         )
+        life.on_reported = self.on_reported
+        return life
 
     def _session_done(self) -> None:
         self.served += 1

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -85,6 +85,7 @@ class WorkerLife:
         calls: What carries its calls, None while it may be given none.
         sessions: What carries its sessions, likewise.
         ready_since: In monotonic seconds; None if it never was ready.
+        on_reported: See `WorkerClient`.
     """
 
     def __init__(
@@ -117,6 +118,9 @@ class WorkerLife:
         self._leave = leave
         self._on_event = on_event
         self._listener_at = listener_at
+        self.on_reported: Callable[[Mapping[str, int], Mapping[str, float]], None] = (
+            lambda _used, _measured: None
+        )
         self._data_addresses: tuple[str, ...] = ()
         self._cause = Cause.START
         self._calls_at_end: tuple[str, ...] = ()
@@ -192,6 +196,7 @@ class WorkerLife:
             link.open(shaken) as reachable,
             WorkerClient(reachable, on_output, concurrency=spec.concurrency) as client,
         ):
+            client.on_reported = self.on_reported
             await self._initialise(process, client)
             self.calls, self.sessions = client.calls, client.sessions
             self._data_addresses = client.data_addresses

@@ -12,6 +12,7 @@ import grpc
 from aiges._runtime.calling import WrapperHost
 from aiges._runtime.lanes import Lanes
 from aiges._runtime.replies import Input
+from aiges._runtime.usage import usage
 from aiges.core.types import DataEnd
 from aiges_wire import frames
 from aiges_wire.codes import DataType
@@ -56,7 +57,9 @@ class ControlService(aiges_control_pb2_grpc.WorkerControlServicer):
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.Pulse:
         """Show that this process and its event loop live."""
-        return pb.Pulse(running_calls=self._lanes.running_calls)
+        return pb.Pulse(
+            running_calls=self._lanes.running_calls, used=usage.counts(), measured=usage.values()
+        )
 
     async def Stop(self, request: pb.StopRequest, context: Context) -> pb.StopReply:
         """Say yes, then leave."""

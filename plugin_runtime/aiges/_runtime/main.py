@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aiges._runtime import environment, host_watch, listening, loading
+from aiges._runtime import crash_stack, environment, host_watch, listening, loading
 from aiges._runtime.hclog import HclogFormatter
 from aiges._runtime.stdio import Output
 from aiges_wire import handshake
@@ -68,7 +68,9 @@ def run(arguments: Sequence[str]) -> int:
             return _init_failed(f"{handshake.ENV_CLIENT_CERT}: {error}")
     output = Output(drained=wishes.drained_stdout)
     _log_as_hclog()
-    faulthandler.enable()  # a crash in C code leaves its stacks on stderr
+    # A crash in C code leaves its stacks on stderr; a library's other threads say nothing of it.
+    faulthandler.enable(all_threads=not options.library)
+    crash_stack.enable()
     faulthandler.register(DUMP_SIGNAL, all_threads=True)
     # grpc's fork handlers complain on stderr in every process that user code forks.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

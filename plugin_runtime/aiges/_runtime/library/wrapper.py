@@ -15,6 +15,7 @@ from aiges._runtime.library import abi
 from aiges._runtime.library.abi import CData, ffi
 from aiges._runtime.library.lists import inputs_list, params_list, read_outputs, text_at
 from aiges._runtime.library.tags import Tags
+from aiges._runtime.usage import usage
 from aiges.dto import DataListCls, Response, SessionCreateResponse
 from aiges_wire.codes import Code
 
@@ -115,10 +116,16 @@ class LibraryWrapper:
     def _metric(self, tag: CData, key: CData, value: CData) -> int:
         number = int(ffi.cast("uintptr_t", value))  # its type is written down nowhere
         text = str(number) if number < SMALLEST_POINTER else text_at(value)
-        return dto.callback_trace(text_at(tag), text_at(key), text)
+        log.debug("metric tag=%s key=%s value=%s", text_at(tag), text_at(key), text)
+        try:
+            usage.measure(text_at(key), float(text))
+        except ValueError:
+            log.info("metric tag=%s key=%s value=%s: no number", text_at(tag), text_at(key), text)
+        return 0
 
     def _trace(self, tag: CData, key: CData, value: CData) -> int:
-        return dto.callback_trace(text_at(tag), text_at(key), text_at(value))
+        log.info("trace tag=%s key=%s value=%s", text_at(tag), text_at(key), text_at(value))
+        return 0
 
 
 class Described(LibraryWrapper):
