@@ -172,8 +172,7 @@ def _schema(settings: Settings, working_directory: Path) -> Path | None:
 
 
 def _note_settings_for_c(settings: Settings) -> None:
-    given = settings.given("aiges")
-    if "asyncMode" in given:
+    if settings.switch("aiges", "asyncMode"):
         text = "has no effect in Python mode: results are taken as the wrapper produces them"
         settings.notes.append(settings.finding("aiges", "asyncMode", text))
     if settings.text("aiges", "schema"):

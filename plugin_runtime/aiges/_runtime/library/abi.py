@@ -49,7 +49,13 @@ ffi.cdef("""
                          int timeout, unsigned int *personal_ids, int personal_count);
     const char *wrapperDebugInfo(const void *handle);
     int wrapperSetCtrl(int type, void *function);
-""")
+
+    typedef struct { const char *file; void *base; const char *name; void *address; } symbol_place;
+    void *dlopen(const char *name, int flags);
+    char *dlerror(void);
+    void *dlsym(void *library, const char *name);
+    int dladdr(const void *address, symbol_place *place);
+""")  # the last of it is the dynamic linker's; one text, as reading each takes a while
 
 ONCE: Final = ("wrapperExec", "wrapperExecFree")
 ONCE_BY_CALLBACK: Final = ("wrapperExecAsync",)

@@ -17,14 +17,6 @@ DESCRIPTION: Final = "wrapper.schema.json"
 
 log = logging.getLogger("aiges.worker")
 
-ffi.cdef("""
-    typedef struct { const char *file; void *base; const char *name; void *address; } symbol_place;
-    void *dlopen(const char *name, int flags);
-    char *dlerror(void);
-    void *dlsym(void *library, const char *name);
-    int dladdr(const void *address, symbol_place *place);
-""")
-
 
 def open_library(name: str, *, by_callback: bool, schema: str = "") -> LibraryWrapper:
     """Open a library and return it as a wrapper.
@@ -105,8 +97,6 @@ def _parts(provided: frozenset[str], name: str, *, by_callback: bool) -> tuple[t
             )
     if provided.issuperset(abi.RESOURCES):
         work.append(wrapper.Resources)
-    if "wrapperDebugInfo" in provided:
-        work.append(wrapper.Inspected)
     return tuple(work)
 
 

@@ -208,7 +208,7 @@ class Sessions(LibraryWrapper):
     def wrapperWrite(self, handle: CData, reqData: DataListCls) -> int:
         """Give a session its next inputs."""
         inputs = inputs_list(reqData.list)
-        return int(self._library.wrapperWrite(handle, inputs.first))
+        return self._inspected(handle, self._library.wrapperWrite(handle, inputs.first))
 
     def wrapperDestroy(self, handle: CData, usrTag: str) -> int:
         """End a session."""
@@ -216,6 +216,13 @@ class Sessions(LibraryWrapper):
             return int(self._library.wrapperDestroy(handle))
         finally:
             self._tags.release(usrTag)
+
+    def _inspected(self, handle: CData, code: int) -> int:
+        """Return `code`; log how the session stands if that says that it has failed."""
+        if code and "wrapperDebugInfo" in self._provided:
+            text = text_at(self._library.wrapperDebugInfo(handle))
+            log.warning("session failed with code %d, wrapperDebugInfo: %s", code, text)
+        return code
 
 
 class SessionsByCallback(Sessions):
@@ -230,19 +237,11 @@ class SessionsRead(Sessions):
     def wrapperRead(self, handle: CData) -> Response | None:
         """Ask for a session's next result; None if there is none yet."""
         cell = ffi.new("data **")
-        code = int(self._library.wrapperRead(handle, cell))
+        code = self._inspected(handle, self._library.wrapperRead(handle, cell))
         if code:
             return Response().response_err(code)
         outputs = read_outputs(cell[0])
         return Response(outputs) if outputs else None
-
-
-class Inspected(LibraryWrapper):
-    """A library that can say how a session stands."""
-
-    def wrapperDebugInfo(self, handle: CData) -> str:
-        """Return what it says."""
-        return text_at(self._library.wrapperDebugInfo(handle))
 
 
 class Resources(LibraryWrapper):
