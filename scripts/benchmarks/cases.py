@@ -48,6 +48,8 @@ SMALL: Final = Payload("text", "text", "utf8", b"hello")
 IMAGE: Final = _image(100_000)
 LARGE: Final = _image(7_500_000)
 """A body of 10 MB: base64 makes four bytes of three."""
+WORDS: Final = Payload("text", "text", "utf8", b"ten bytes " * 10)
+BOOK: Final = Payload("text", "text", "utf8", b"ten bytes " * 100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Case:
         data = self.payload.data
         if self.work == "digest":
             return f"{len(data)} {data[:8].hex()} {data[-8:].hex()}"
-        return data.decode()
+        return data.decode().upper() if self.work == "upper" else data.decode()
 
     def fault_of(self, status: int, answer: bytes) -> str | None:
         """Say what is wrong with an answer to this case's request; None: nothing."""
@@ -107,6 +109,14 @@ def _cpu(workers: int) -> Case:
     return Case(f"cpu-{workers}", title, "burn", SMALL, 8, workers=workers)
 
 
+def _upper(size: str, payload: Payload, concurrency: int) -> Case:
+    calls = "one call" if concurrency == 1 else f"{concurrency} calls"
+    title = f"{size} of text to upper case, {calls} at a time, 8 connections"
+    return Case(
+        f"upper-{size.replace(' ', '')}-{concurrency}", title, "upper", payload, 8, 1, concurrency
+    )
+
+
 CASES: Final = (
     *(_small(connections) for connections in (1, 8, 32, 256, 1000)),
     Case("image-32", "100 KB image in, short text out, 32 connections", "digest", IMAGE, 32),
@@ -116,4 +126,6 @@ CASES: Final = (
     Case("sleep-32", "50 ms sleep, 32 at a time", "sleep", SMALL, 32, concurrency=32),
     Case("batch-off", "two 2048 x 2048 layers, 32 connections, one by one", "matmul", SMALL, 32),
     Case("batch-on", "the same, in batches of up to 32", "matmul", SMALL, 32, batch=32),
+    *(_upper("100 B", WORDS, concurrency) for concurrency in (1, 4)),
+    *(_upper("1 MB", BOOK, concurrency) for concurrency in (1, 4)),
 )

@@ -1,6 +1,8 @@
 """Who is measured: each contender is a value that says how it is started for a case."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,13 @@ from benchmarks.environments import Environment, clean_environ
 from benchmarks.server import Launch, free_port
 
 SERVICES: Final = Path(__file__).with_name("services")
+UPPER_IN_C: Final = environments.ROOT / "wrappers" / "c" / "upper"
+HEADER: Final = environments.ROOT / "plugin_runtime" / "aiges" / "include"
+BUILD_LIMIT_S: Final = 60.0
 DECODES: Final = frozenset({"echo", "digest"})
 """Works that take no time of their own."""
 ALL: Final = DECODES | {"burn", "sleep", "matmul"}
+OURS_ALSO: Final = ALL | {"upper"}
 NUMPY: Final = "numpy==2.4.6"
 """For the work matmul."""
 
@@ -68,7 +74,32 @@ def ours(name: str, environment: Callable[[], Environment], *, protocol: str = "
         return Launch(command, SERVICES, clean_environ(), port)
 
     version = "1, gRPC" if protocol == "1" else "2, the native data channel"
-    return Contender(name, f"aiges-loader, worker protocol {version}", ALL, environment, launch)
+    return Contender(
+        name, f"aiges-loader, worker protocol {version}", OURS_ALSO, environment, launch
+    )
+
+
+def in_c(name: str, environment: Callable[[], Environment]) -> Contender:
+    """Return aiges-loader with the sample plugin in C that turns text to upper case."""
+
+    def launch(made: Environment, case: Case, folder: Path) -> Launch:
+        library = folder / "upper"
+        shutil.copytree(UPPER_IN_C, library)
+        subprocess.run(
+            ["make", "--silent", "libwrapper.so", f"INCLUDE={HEADER}"],
+            cwd=library,
+            check=True,
+            timeout=BUILD_LIMIT_S,
+        )
+        port = free_port()
+        config = folder / "aiges.toml"
+        config.write_text(toml(_our_config(case, port, folder, made.python, "auto")), "utf-8")
+        program = (made.python, "-m", "aiges_loader")
+        command = (*program, "-m", "0", "-c", config, "-s", "svcName")
+        return Launch(command, library, clean_environ(AIGES_PLUGIN_MODE="c"), port)
+
+    note = "aiges-loader, the sample wrappers/c/upper in C mode"
+    return Contender(name, note, frozenset({"upper"}), environment, launch)
 
 
 def _our_config(
@@ -174,6 +205,7 @@ BARE: Final = Bare()
 OURS: Final = (
     ours("ours-v1", environments.of_checkout, protocol="1"),
     ours("ours-v2", environments.of_checkout),
+    in_c("ours-c", environments.of_checkout),
 )
 SERVERS: Final = (*OURS, MOSEC, LITSERVE, AIOHTTP)
 CONTENDERS: Final[tuple[Measured, ...]] = (*SERVERS, BARE)

@@ -51,10 +51,16 @@ def matmul_all(datas: Sequence[bytes]) -> list[str]:
     return run_all(datas)
 
 
+def upper(data: bytes) -> str:
+    """Answer in upper case, as the sample in C does; bytes.upper knows ASCII alone, too."""
+    return data.upper().decode()
+
+
 WORKS: Final[Mapping[str, Callable[[bytes], str]]] = {
     "echo": echo,
     "digest": digest,
     "burn": burn,
     "sleep": sleep,
     "matmul": matmul,
+    "upper": upper,
 }
