@@ -1,4 +1,4 @@
-"""wrapper.h: where it is, which compilers take it, and that it says what hosts of plugins expect."""
+"""wrapper.h: where it is, which compilers take it, and that it says what hosts expect."""
 
 import subprocess
 import sys

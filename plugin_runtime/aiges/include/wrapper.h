@@ -7,7 +7,7 @@
  *
  * The order of calls:
  *
- *   start            wrapperSetCtrl, wrapperInit
+ *   start            wrapperInit, and, if it returned 0, wrapperSetCtrl
  *   a single request wrapperExec, and, if it returned 0, wrapperExecFree; in async mode
  *                    wrapperExecAsync, and later the callback
  *   a session        wrapperCreate, then wrapperWrite for each packet of input, wrapperRead for
@@ -120,14 +120,14 @@ typedef int (*wrapperMetricsLog)(const void *usrTag, const char *key, const char
 typedef int (*wrapperTraceLog)(const void *usrTag, const char *key, const char *value);
 
 /*
- * Takes a function of the host; type says which, and so what to cast it to. It stays valid until
- * wrapperFini has returned. AIservice never calls this: keep NULL until it comes. Returns 0.
+ * Takes a function of the host; type says which, and so what to cast it to. Called for each type
+ * after wrapperInit, and by AIservice never: use a function only once it has come. It stays valid
+ * until wrapperFini has returned. Returns 0 if the plugin will use it.
  */
 WrapperAPI int wrapperSetCtrl(CtrlType type, void *func);
 
 /*
- * Prepares the plugin: reads the model, starts threads. Called once, before anything else but
- * wrapperSetCtrl.
+ * Prepares the plugin: reads the model, starts threads. Called once, before anything else.
  *
  *   cfg  the keys of [wrapper] in aiges.toml, as text.
  *
