@@ -3,7 +3,9 @@
 import json
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -11,6 +13,8 @@ from aiges_loader.admin_commands import drain, reload, restart, status
 from aiges_loader.config import DEFAULT_NAME, ConfigError, Finding, load_given
 from aiges_loader.exit_status import ExitStatus
 from aiges_loader.flags import DEFAULT_SERVICE
+
+C_HEADER: Final = "wrapper.h"
 
 
 @click.group(
@@ -50,6 +54,22 @@ def check(config: str, service: str, *, as_json: bool) -> None:
     else:
         _print(found, config)
     sys.exit(ExitStatus.FAILED if errors else ExitStatus.OK)
+
+
+@commands.command()
+def include() -> None:
+    """Print the folder of wrapper.h, for compilers of C plugins.
+
+    For example: gcc -I"$(aiges-loader include)" -shared -fPIC wrapper.c -o libwrapper.so
+    """
+    package = find_spec("aiges")  # found, not imported: what it contains is not for supervisors
+    folder = Path(package.origin).parent / "include" if package and package.origin else None
+    if folder is None or not (folder / C_HEADER).is_file():
+        found = f"the package `aiges` at {folder.parent}" if folder else "this Python's packages"
+        raise click.ClickException(
+            f"no {C_HEADER} in {found}; install aiges-loader, and not `aiges` beside it"
+        )
+    click.echo(folder)
 
 
 def _as_json(finding: Finding) -> dict[str, object]:

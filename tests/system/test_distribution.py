@@ -69,6 +69,7 @@ def test_the_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
         "aiges_loader/frontend/demo_page/demo.css",
         "aiges_loader/frontend/demo_page/demo.js",
         "aiges/py.typed",
+        "aiges/include/wrapper.h",
     ):
         assert needed in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".log")]
@@ -89,5 +90,7 @@ def test_an_installed_wheel_runs_away_from_the_checkout(wheel: Path, tmp_path: P
     assert (folder / "wrapper.py").exists()
     checked = run(sys.executable, "-m", "aiges_loader", "check", cwd=folder, **paths)
     assert "is fine" in checked
+    headers = run(sys.executable, "-m", "aiges_loader", "include", cwd=folder, **paths)
+    assert Path(headers.rstrip("\n")) == installed / "aiges" / "include"
     assert (installed / "bin" / "aiges-loader").exists()
     assert (installed / "bin" / "AIservice").exists()

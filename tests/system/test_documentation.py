@@ -26,7 +26,7 @@ DOCUMENTS = sorted(
         README,
         ROOT / "CONTRIBUTING.md",
         *(ROOT / "docs").glob("*.md"),
-        *(ROOT / "wrappers").glob("*/README.md"),
+        *(ROOT / "wrappers").rglob("README.md"),
     ]
 )
 TRANSLATED = sorted(path.stem.removesuffix(".zh") for path in (ROOT / "docs").glob("*.zh.md"))
