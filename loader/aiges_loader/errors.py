@@ -98,16 +98,26 @@ class BadOutputError(CallError):
 
 
 class WrapperFailedError(CallError):
-    """The wrapper raised, or returned something that is no answer."""
+    """The wrapper raised, or returned something that is no answer.
+
+    Attributes:
+        step: See `SessionStepError`.
+    """
 
     code = Code.EXEC_FAILED
     status = HTTPStatus.INTERNAL_SERVER_ERROR
+    step = Code.RESULT_FAILED
 
 
 class WrapperError(CallError):
-    """The wrapper answered with an error code of its own."""
+    """The wrapper answered with an error code of its own.
+
+    Attributes:
+        step: See `SessionStepError`.
+    """
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
+    step = Code.RESULT_FAILED
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)

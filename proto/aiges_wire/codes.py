@@ -26,9 +26,10 @@ class Code(IntEnum):
     BAD_FRAME = 10163  # a WebSocket message is not the JSON we expect
     BAD_MESSAGE = 10401  # the data of a gRPC call is no LoaderInput
 
-    CREATE_FAILED = 10905  # the step of a session that failed; the worker's own code stands beside
+    CREATE_FAILED = 10905  # the step that failed; the worker's own code stands beside
     WRITE_FAILED = 10907
     READ_FAILED = 10908
+    CALL_FAILED = 10909
     RESULT_FAILED = 10910
 
     INIT_FAILED = 30001  # the wrapper cannot be loaded, or raised while it was

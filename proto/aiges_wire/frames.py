@@ -46,7 +46,7 @@ class Kind(IntEnum):
 
     CALL = 1  # to the worker: [tag, params, items]; number: the deadline
     ANSWER = 2  # from the worker: [items]; number: microseconds in user code
-    FAILURE = 3  # from the worker: [code, text]; number: the same
+    FAILURE = 3  # from the worker: [code, text], or [code, text, step]; number: the same
     # On the connection of a session, where an ANSWER is one of its results and a FAILURE its end:
     OPEN = 4  # to the worker, first: [tag, params, []]
     WRITE = 5  # to the worker: [items], its next inputs
@@ -129,9 +129,12 @@ def answer(number: int, items: Sequence[Item], *, spent_us: int = 0, dumps: Dump
     return _head(Kind.ANSWER, number, dumps((items,)), spent_us, items)
 
 
-def failure(number: int, code: int, text: str, *, spent_us: int = 0, dumps: Dumps = dumps) -> bytes:
-    """Return a whole FAILURE."""
-    return _head(Kind.FAILURE, number, dumps((code, text)), spent_us, ())
+def failure(  # noqa: PLR0913 - what a failure is made of
+    number: int, code: int, text: str, *, step: int = 0, spent_us: int = 0, dumps: Dumps = dumps
+) -> bytes:
+    """Return a whole FAILURE; `step` is the number of what failed, 0 where that is plain."""
+    meta = dumps((code, text, step) if step else (code, text))
+    return _head(Kind.FAILURE, number, meta, spent_us, ())
 
 
 def open_session(tag: str, params: Mapping[str, str], *, dumps: Dumps = dumps) -> bytes:
@@ -198,15 +201,21 @@ def read_answer(header: Header, meta: Buffer, *, loads: Loads = loads) -> list[I
             )
 
 
-def read_failure(header: Header, meta: Buffer, *, loads: Loads = loads) -> tuple[int, str]:
-    """Read the meta of a FAILURE, its code and text; raise `FrameError` if it is none."""
+def read_failure(header: Header, meta: Buffer, *, loads: Loads = loads) -> tuple[int, str, int]:
+    """Read the meta of a FAILURE: code, text and step; raise `FrameError` if it is none."""
     match _json(meta, loads):
-        case [int() as code, str() as text] if not isinstance(code, bool):
+        case [int() as code, str() as text, *steps] if not isinstance(code, bool):
             if header.data_bytes:
                 raise FrameError("a FAILURE has no data")
             if not -(_UINT32 // 2) <= code < _UINT32 // 2:
                 raise FrameError(f"code {code} does not fit 32 bits")
-            return code, text
+            match steps:
+                case []:
+                    return code, text, 0
+                case [int() as step] if not isinstance(step, bool) and 0 < step < _UINT32 // 2:
+                    return code, text, step
+                case other:
+                    raise FrameError(f"expected one step of a FAILURE, got {_quoted(other)}")
         case other:
             raise FrameError(f"expected [code, text] in a FAILURE, got {_quoted(other)}")
 

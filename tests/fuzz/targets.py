@@ -54,8 +54,9 @@ def frames_of_both_ends(data: bytes) -> None:
                 items = frames.read_answer(header, meta, loads=orjson.loads)
                 assert sum(item[1] for item in items) == header.data_bytes
             elif header.kind is Kind.FAILURE:
-                code, _ = frames.read_failure(header, meta, loads=orjson.loads)
+                code, _, step = frames.read_failure(header, meta, loads=orjson.loads)
                 assert -(2**31) <= code < 2**31
+                assert 0 <= step < 2**31
             at += frames.HEADER_BYTES + header.meta_bytes + header.data_bytes
 
 

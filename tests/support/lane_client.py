@@ -45,7 +45,7 @@ class LaneClient:
         header = frames.read_header(self._read(frames.HEADER_BYTES))
         meta, data = self._read(header.meta_bytes), self._read(header.data_bytes)
         if header.kind is Kind.FAILURE:
-            code, text = frames.read_failure(header, meta)
+            code, text, _ = frames.read_failure(header, meta)
             item = pb.ResponseData(key=WRAPPER_ERROR_KEY, data=text.encode())
             return pb.Response(tag=tag, ret=code, list=[item])
         assert header.kind is Kind.ANSWER

@@ -208,10 +208,8 @@ def failure(error: CallError) -> Answer:
     failed. Only what can be tried elsewhere is shown outside the output: clients do that then.
     """
     code, text = int(error.code), str(error)
-    if isinstance(error, SessionStepError):
+    if isinstance(error, SessionStepError | WrapperError | WrapperFailedError):
         code, text = int(error.step), f"{text};code={int(error.code)}"
-    elif isinstance(error, WrapperError | WrapperFailedError):
-        code, text = Code.RESULT_FAILED, f"{text};code={int(error.code)}"
     text = _utf8(text)
     message = protocol.LoaderOutput(code=_int32(code), err=text, status=protocol.LoaderOutput.END)
     return Answer(message.SerializeToString(), text if code == Code.NO_LICENCE else "")

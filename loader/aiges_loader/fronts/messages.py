@@ -137,7 +137,7 @@ def failure(number: int, error: CallError) -> bytes:
 
 def error_of(header: Header, meta: Buffer) -> CallError:
     """Read how a call failed; raise `FrameError` if that is nothing of the kind."""
-    code, text = frames.read_failure(header, meta, loads=orjson.loads)
+    code, text, _ = frames.read_failure(header, meta, loads=orjson.loads)
     return _read("a status", partial(_relayed, code, text, header.number))
 
 

@@ -223,8 +223,7 @@ class LaneCalls:
         if header.kind is Kind.ANSWER:
             outcome = reply_of(header, meta, data)
         elif header.kind is Kind.FAILURE:
-            code, text = frames.read_failure(header, meta, loads=orjson.loads)
-            outcome = error_for(code, text)
+            outcome = error_for(*frames.read_failure(header, meta, loads=orjson.loads))
         else:
             raise frames.FrameError(f"a {header.kind.name} from a worker")
         line.calls.popleft()

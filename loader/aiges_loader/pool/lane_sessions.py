@@ -147,8 +147,8 @@ class _Port:
             items = frames.read_answer(header, meta, loads=orjson.loads)
             self._events.result(datums_of(items, data))
         elif header.kind is Kind.FAILURE:
-            code, text = frames.read_failure(header, meta, loads=orjson.loads)
-            step = Code.RESULT_FAILED
+            code, text, told = frames.read_failure(header, meta, loads=orjson.loads)
+            step = Code.READ_FAILED if told == Code.READ_FAILED else Code.RESULT_FAILED
             if header.call != frames.RESULT:
                 self._returned(header.call)
                 step = Code.WRITE_FAILED if header.call else Code.CREATE_FAILED

@@ -58,11 +58,22 @@ def error_of(message: pb.Response) -> CallError:
     return error_for(message.ret, text.decode("utf-8", "replace"))
 
 
-def error_for(code: int, text: str) -> CallError:
-    """Name the failure that a worker reports by a code that is not 0, and a text or none."""
+def error_for(code: int, text: str, step: int = 0) -> CallError:
+    """Name the failure that a worker reports by a code that is not 0, and a text or none.
+
+    Args:
+        code: The worker's.
+        text: The worker's.
+        step: What failed, if the worker says so; else it counts as the result.
+    """
+    error: WrapperError | WrapperFailedError
     if code == Code.EXEC_FAILED:
-        return WrapperFailedError(text or "the wrapper returned no answer")
-    return WrapperError(code, text or f"wrapper error {code}")
+        error = WrapperFailedError(text or "the wrapper returned no answer")
+    else:
+        error = WrapperError(code, text or f"wrapper error {code}")
+    if step == Code.CALL_FAILED:
+        error.step = Code.CALL_FAILED
+    return error
 
 
 def rpc_error(error: grpc.aio.AioRpcError) -> CallError:

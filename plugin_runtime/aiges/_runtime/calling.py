@@ -65,6 +65,7 @@ class WrapperHost:
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="wrapper")
         self._wrapper: Any = None
         self._ready = False
+        self._call_step = 0  # what a failed call is told to be, apart from a failed callback
         self.waiting_calls = 0
         self._exec: _Method | None = None
         self._exec_async: _Method | None = None
@@ -124,6 +125,8 @@ class WrapperHost:
             return Code.INIT_FAILED
         try:
             self._wrapper = self._load()
+            if getattr(self._wrapper, "tells_steps", False):
+                self._call_step = int(Code.CALL_FAILED)
             self._exec = self._method("wrapperOnceExec")
             self._exec_async = self._method("wrapperOnceExecAsync")
             if self.defines("wrapperBatchExec"):
@@ -169,16 +172,16 @@ class WrapperHost:
             if returned is None and self._exec_async:
                 name = "wrapperOnceExecAsync"
                 status = convert.taken(self._exec_async(tag, params, inputs))
-                return self.failure(status) if status else None
+                return self._call_failure(status) if status else None
             if not self._exec and self._exec_batch:
                 return self.run_batch([(params, items)])[0]
             if not self._exec:
                 raise convert.NoAnswerError("is not defined")  # noqa: TRY301
             code = convert.error_code(returned)
-            return self.failure(code) if code else convert.answer(returned)
+            return self._call_failure(code) if code else convert.answer(returned)
         except convert.NoAnswerError as error:
             log.error("%s %s", name, error)  # noqa: TRY400 - it says all there is to say
-            return Failure(Code.EXEC_FAILED, f"{name} {error}")
+            return Failure(Code.EXEC_FAILED, f"{name} {error}", self._call_step)
         except BaseException as error:  # sys.exit() in user code included
             log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
             return Failure(Code.EXEC_FAILED, _summary(name, error))
@@ -227,6 +230,9 @@ class WrapperHost:
         except BaseException as error:  # sys.exit() in user code included
             log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
             return Failure(Code.EXEC_FAILED, _summary(name, error))
+
+    def _call_failure(self, code: int) -> Failure:
+        return self.failure(code)._replace(step=self._call_step)
 
     def failure(self, code: int) -> Failure:
         """Answer with the wrapper's own code and the text it has for it."""

@@ -118,7 +118,7 @@ def is_ours(peer: socket.socket) -> bool:
 def frame_of(number: int, reply: Reply, spent_us: int) -> list[Buffer]:
     """Write the frame of a reply."""
     if not isinstance(reply, Answer):
-        return [frames.failure(number, reply.code, reply.text, spent_us=spent_us)]
+        return [frames.failure(number, reply.code, reply.text, step=reply.step, spent_us=spent_us)]
     items = [
         (output.key, len(output.data), output.type, output.status, output.desc)
         for output in reply.outputs

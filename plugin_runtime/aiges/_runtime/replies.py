@@ -33,10 +33,15 @@ class Answer(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What a call ends with otherwise: a code, and words for the client."""
+    """What a call ends with otherwise: a code, and words for the client.
+
+    Attributes:
+        step: Which step failed, as a `Code`; 0 where the supervisor knows.
+    """
 
     code: int
     text: str
+    step: int = 0
 
 
 Reply: TypeAlias = Answer | Failure

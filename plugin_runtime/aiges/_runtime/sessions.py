@@ -307,7 +307,7 @@ class ReadSession(Session):
             reply = self._run("wrapperRead", work)
         if reply is None:
             return False
-        self.send(reply)
+        self.send(reply._replace(step=Code.READ_FAILED) if isinstance(reply, Failure) else reply)
         return True
 
 

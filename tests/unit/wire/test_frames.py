@@ -70,13 +70,13 @@ def test_an_answer_is_read_as_it_was_written(
 
 
 @CODECS
-@given(st.integers(-(2**31), 2**31 - 1), TEXTS, NUMBERS)
-def test_a_failure_is_read_as_it_was_written(
-    dumps: frames.Dumps, loads: frames.Loads, code: int, text: str, number: int
+@given(st.integers(-(2**31), 2**31 - 1), TEXTS, NUMBERS, st.integers(0, 20_000))
+def test_a_failure_is_read_as_it_was_written(  # noqa: PLR0917
+    dumps: frames.Dumps, loads: frames.Loads, code: int, text: str, number: int, step: int
 ) -> None:
-    header, meta = parted(frames.failure(number, code, text, dumps=dumps))
+    header, meta = parted(frames.failure(number, code, text, step=step, dumps=dumps))
     assert (header.kind, header.call, header.data_bytes) == (Kind.FAILURE, number, 0)
-    assert frames.read_failure(header, meta, loads=loads) == (code, text)
+    assert frames.read_failure(header, meta, loads=loads) == (code, text, step)
 
 
 def test_the_layout_is_the_documented_one() -> None:

@@ -34,6 +34,9 @@ class LibraryWrapper:
     The functions that answer calls are added by the classes below, as far as the library has them.
     """
 
+    tells_steps = True
+    """Whether clients are told a call that failed apart from a callback that did."""
+
     def __init__(self, library: Any, *, provided: frozenset[str], schema: str | None) -> None:  # noqa: ANN401
         """Be the wrapper of an open library.
 
