@@ -19,7 +19,7 @@ from aiges_loader.errors import (
 from aiges_loader.sessions.engine import Sessions
 from aiges_wire.codes import Code, DataStatus
 from support.served_sessions import LIMIT_S, next_text, opened, served, text
-from support.session_wrappers import CALLBACK, GENERATOR, LOOP, READ
+from support.session_wrappers import CALLBACK, GENERATOR, LOOP, READ, STUBBORN
 from support.waiting import until
 
 BOTH = pytest.mark.parametrize("version", [1, 2])
@@ -159,12 +159,12 @@ async def test_a_slow_client_holds_up_its_own_session_alone(order: str, tmp_path
     """Whether its results come from a thread of the wrapper's own, or from wrapperWrite."""
     async with served(CALLBACK, 2, tmp_path, concurrency=1) as (_, sessions):
         flooded = await opened(sessions, "flooded")
-        await flooded.write(1, [text(f"{order} 50000")])
+        await flooded.write(1, [text(f"{order} 10000")])
         for number in range(20):
             other = await opened(sessions, f"other-{number}")
             await other.write(1, [text("x", DataStatus.ONCE)])
             assert (await next_text(other))[0] == "x!"
-        assert len(flooded._results) < 20_000
+        assert len(flooded._results) < 2_000
         flooded.abort()
 
 
@@ -231,6 +231,20 @@ async def test_a_wrapper_that_is_asked_for_its_results(version: int, tmp_path: P
         for number, (data, status) in enumerate((("a", 0), ("b", 1), ("c", 2)), 1):
             await session.write(number, [text(data, status)])
         assert [(await next_text(session))[0] for _ in range(3)] == ["A", "B", "C"]
+
+
+async def test_a_generator_that_takes_nothing_holds_up_its_own_session_alone(
+    tmp_path: Path,
+) -> None:
+    async with served(STUBBORN, 2, tmp_path, concurrency=1) as (_, sessions):
+        stubborn = await opened(sessions, "stubborn", {"wait": "1"})
+        packages = 64 + 32 + 10  # more than wait at the generator and on the way to it
+        for number in range(1, packages + 1):
+            await stubborn.write(number, [text("more", 2 if number == packages else 1)])
+        other = await opened(sessions, "other")
+        await other.write(1, [text("one", 2)])
+        assert await next_text(other) == ("1", 2)
+        assert await next_text(stubborn) == (str(packages), 2)
 
 
 @BOTH

@@ -207,3 +207,32 @@ class Wrapper(WrapperBase):
             if number % 100 == 0:
                 await asyncio.sleep(0)
 '''
+
+
+STUBBORN = '''
+import threading
+from aiges.dto import Response, ResponseData
+from aiges.sdk import WrapperBase
+
+
+class Wrapper(WrapperBase):
+    """A session with the parameter `wait` takes no input before another one has ended."""
+
+    serviceId, version = "streamed", "v1"
+
+    def wrapperInit(self, config):
+        self.another_has_ended = threading.Event()
+        return 0
+
+    def wrapperFini(self):
+        return 0
+
+    def wrapperStream(self, params, inputs):
+        if "wait" in params:
+            self.another_has_ended.wait()
+        count = sum(1 for _ in inputs)
+        response = Response()
+        response.list = [ResponseData("result", str(count), status=2)]
+        self.another_has_ended.set()
+        yield response
+'''

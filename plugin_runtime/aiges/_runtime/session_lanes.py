@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -163,15 +164,20 @@ class SessionConnection(FrameSocket):
             failure = opened if isinstance(opened, Failure) else None
             if not isinstance(opened, Failure):
                 self._session = opened
+            if failure is None:
+                self._returned(header.call, began_ns)
         elif header.kind is Kind.WRITE and self._session is not None:
-            failure = self._session.write(self.read_inputs(frames.read_answer(header, meta)))
+            inputs = self.read_inputs(frames.read_answer(header, meta))
+            failure = self._session.begin_write(
+                inputs, lambda: self._returned(header.call, began_ns)
+            )
         else:
             raise frames.FrameError(f"a {header.kind.name} where it makes no sense")
-        spent_us = (time.perf_counter_ns() - began_ns) // 1000
-        if failure is None:
-            self._put([frames.done(header.call, spent_us=spent_us)])
-        else:  # number 1 and up: which write it was; 0: there is no session
-            self._put(frame_of(header.call, failure, spent_us))
+        if failure is not None:  # number 1 and up: which write it was; 0: there is no session
+            self._put(frame_of(header.call, failure, _since_us(began_ns)))
+
+    def _returned(self, step: int, began_ns: int) -> None:
+        self._put([frames.done(step, spent_us=_since_us(began_ns))])
 
     def end(self) -> None:
         """Destroy the session, then hang up: so the supervisor sees when that is done."""
@@ -219,7 +225,7 @@ class SessionConnection(FrameSocket):
 
     def _flush(self) -> bool:
         while self._backlog and not self._is_closed:
-            buffers = list(self._backlog)[: frames.MAX_BUFFERS]
+            buffers = list(islice(self._backlog, frames.MAX_BUFFERS))
             try:
                 sent = self._socket.sendmsg(buffers, [], socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -253,6 +259,10 @@ class SessionConnection(FrameSocket):
         self._has_given_up = True
         failure = Failure(Code.EXEC_FAILED, "results are not read in time")
         self._add(frame_of(frames.RESULT, failure, 0))
+
+
+def _since_us(began_ns: int) -> int:
+    return (time.perf_counter_ns() - began_ns) // 1000
 
 
 _turns: Final = threading.local()

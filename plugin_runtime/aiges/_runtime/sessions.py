@@ -7,8 +7,8 @@ its callers'.
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import Final, Protocol, TypeVar
 
 from aiges import running
@@ -21,7 +21,10 @@ from aiges.dto import DataListCls
 from aiges_wire.codes import Code
 
 MAX_QUEUED: Final = 64
-"""Inputs that wait for a generator; then whoever brings them waits."""
+"""Inputs that wait for a generator and count as taken; those behind them do not."""
+
+ROOM_CHECK_S: Final = 1.0
+"""How often whoever waits for a generator to take something looks whether it is over."""
 
 READ_PAUSE_S: Final = 0.01
 """Between two wrapperRead of a session whose input is complete, while there is nothing to read."""
@@ -215,6 +218,19 @@ class Session:
             return code
         return self._host.failure(code) if code else None
 
+    def begin_write(self, items: Sequence[Input], on_taken: Callable[[], None]) -> Failure | None:
+        """Write, but do not wait for user code that is slow to take it; one write at a time.
+
+        Args:
+            items: The inputs.
+            on_taken: Called once the session can take more: before this returns, or later, by any
+                thread. Not called if the write fails.
+        """
+        failure = self.write(items)
+        if failure is None:
+            on_taken()
+        return failure
+
     def close(self) -> None:
         """Run wrapperDestroy, once; what is pushed from now on goes nowhere."""
         with self._sending:
@@ -316,40 +332,56 @@ class StreamSession(Session):
 
     def create(self) -> Failure | None:
         """Start the thread that runs the generator."""
-        self._queue: queue.Queue[DataListCls | None] = queue.Queue(MAX_QUEUED)
+        self._queue: queue.SimpleQueue[DataListCls | None] = queue.SimpleQueue()
+        self._untaken: deque[Callable[[], None]] = deque()
+        self._telling = threading.Lock()
         self._thread = threading.Thread(target=self._stream, name=f"stream-{self.tag}", daemon=True)
         self._thread.start()
         return None
 
     def write(self, items: Sequence[Input]) -> Failure | None:
         """Hand inputs to the generator; wait while it has too many."""
-        if self.input_is_complete:
-            return None  # too late, as for any session
-        self._note(items)
-        self._put(convert.inputs_from(items))
-        if self.input_is_complete:
-            self._put(None)
+        taken = threading.Event()
+        self.begin_write(items, taken.set)
+        while not self._is_over and not taken.wait(ROOM_CHECK_S):
+            pass
         return None
 
-    def _put(self, inputs: DataListCls | None) -> None:
-        while not self._is_over:
-            with suppress(queue.Full):  # a generator that takes nothing may have ended meanwhile
-                self._queue.put(inputs, timeout=1.0)
-                return
+    def begin_write(self, items: Sequence[Input], on_taken: Callable[[], None]) -> Failure | None:
+        """See `Session`."""
+        if self.input_is_complete:
+            on_taken()  # too late, as for any session
+            return None
+        self._note(items)
+        with self._telling:
+            self._untaken.append(on_taken)
+            self._queue.put(convert.inputs_from(items))
+        if self.input_is_complete:
+            self._queue.put(None)
+        self._tell_taken()
+        return None
+
+    def _tell_taken(self) -> None:
+        """Tell of what counts as taken, in the order in which it came."""
+        with self._telling:
+            too_many = 0 if self._is_over else max(0, self._queue.qsize() - MAX_QUEUED)
+            while len(self._untaken) > too_many:
+                self._untaken.popleft()()
 
     def _end(self) -> None:
-        with suppress(queue.Full):  # full: it has enough to take, and will see that we are closed
-            self._queue.put_nowait(None)
+        self._queue.put(None)
         _join(self._thread)
 
     def _inputs(self) -> Iterator[DataListCls]:
         while not self._is_closed and (inputs := self._queue.get()) is not None:
+            self._tell_taken()
             yield inputs
 
     def _stream(self) -> None:
         failure = self._run("wrapperStream", self._yield_all)
         if failure is not None:
             self.send(failure)
+        self._tell_taken()
 
     def _yield_all(self) -> Failure | None:
         """Run the generator to its end; return why there is no last result, None if there is."""
