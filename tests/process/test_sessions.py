@@ -241,6 +241,7 @@ async def test_a_generator_that_takes_nothing_holds_up_its_own_session_alone(
         packages = 64 + 32 + 10  # more than wait at the generator and on the way to it
         for number in range(1, packages + 1):
             await stubborn.write(number, [text("more", 2 if number == packages else 1)])
+        await until(lambda: stubborn._port._steps[0][0] > 64, "its queue to be full")
         other = await opened(sessions, "other")
         await other.write(1, [text("one", 2)])
         assert await next_text(other) == ("1", 2)
