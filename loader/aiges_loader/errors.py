@@ -36,6 +36,13 @@ class BadPayloadError(CallError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class BadValueError(CallError):
+    """The request has a value that the wrapper's schema does not allow, or lacks one."""
+
+    code = Code.BAD_VALUE
+    status = HTTPStatus.BAD_REQUEST
+
+
 class NoInputError(CallError):
     """The request has no payload."""
 
