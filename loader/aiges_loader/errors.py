@@ -114,11 +114,10 @@ class WrapperFailedError(CallError):
 class WrapperError(CallError):
     """The wrapper answered with an error code of its own."""
 
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
+        self.status = _status_of(code)
 
 
 class SessionStepError(CallError):
@@ -128,12 +127,17 @@ class SessionStepError(CallError):
         step: The service's number for the step: CREATE_FAILED, WRITE_FAILED, ...
     """
 
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-
     def __init__(self, step: Code, code: int, text: str) -> None:
         super().__init__(text)
         self.step = step
         self.code = code
+        self.status = _status_of(code)
+
+
+def _status_of(code: int) -> HTTPStatus:
+    """Return the status for a wrapper's code: its own failure, unless it says a value was bad."""
+    is_bad_value = code == Code.BAD_VALUE
+    return HTTPStatus.BAD_REQUEST if is_bad_value else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class UnknownHandleError(CallError):

@@ -181,15 +181,25 @@ class Response:
     Attributes:
         list: The outputs; a new reply has one, empty.
         error_code: 0, or the number that `wrapperError` has a text for.
+        error_text: What the client gets beside the code, in place of `wrapperError`'s text.
     """
+
+    error_text: str = ""
 
     def __init__(self, list: _Outputs | None = None) -> None:  # noqa: A002 - wrappers use it
         self.list: _Outputs = [ResponseData()] if list is None else list
         self.error_code = 0
 
-    def response_err(self, error_code: int) -> "Response":
-        """Turn this reply into the error `error_code`, and return it."""
+    def response_err(self, error_code: int, text: str = "") -> "Response":
+        """Turn this reply into an error, and return it.
+
+        Args:
+            error_code: Any number but 0.
+            text: For the client; "" is the text that `wrapperError` has for the code.
+        """
         self.error_code = error_code
+        if text:
+            self.error_text = text
         return self
 
     def toJSON(self) -> str:
