@@ -3,6 +3,8 @@
 import json
 import logging
 import queue
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from aiges._runtime import results
 from aiges.core.types import (
@@ -119,7 +121,10 @@ class ResponseData:
         len: Size of `data`. What is sent is measured again.
         type: DataText, DataAudio, DataImage or DataVideo.
         status: DataBegin, DataContinue, DataEnd or Once.
+        desc: Attributes that a session's client gets beside it, such as encoding.
     """
+
+    desc: Mapping[str, str] = MappingProxyType({})
 
     def __init__(  # noqa: PLR0913 - contract
         self,
@@ -147,7 +152,7 @@ class ResponseData:
             TypeError: It is neither text nor bytes.
         """
         if isinstance(data, str):
-            data = data.encode("utf-8")
+            data = data.encode("utf-8", "replace")  # models may give half a character
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"setData needs bytes or str, got {type(data).__name__}")
         self.data = data
