@@ -96,8 +96,11 @@ def plan_of(function: Callable[..., object], where: str) -> Plan:
     with _Blaming(f"{where}: its result"):
         streams, is_async, result = _kind_of_result(function, hints.get("return"))
         returns, outputs = _outputs(result)
-    if not streams and any(given.streams for given in inputs):
-        raise BadSignatureError(f"{where} takes an iterator, so it must return one")
+    if any(given.streams for given in inputs):
+        if not streams:
+            raise BadSignatureError(f"{where} takes an iterator, so it must return one")
+        if is_async:  # waiting for input, it would hold up every other call in the event loop
+            raise BadSignatureError(f"{where} takes an iterator, so it may not be async")
     input_keys = [given.field.key for given in inputs]
     param_keys = [item.key for item, _ in parameters]
     output_keys = [output.field.key for output in outputs]

@@ -225,6 +225,10 @@ async def sync_type(self: Any, text: Text) -> Iterator[Text]:  # type: ignore[mi
 
 def streams_in(self: Any, text: Iterator[Text]) -> Text: ...  # type: ignore[empty-body]
 def two_streams(self: Any, a: Iterator[Text], b: Iterator[Text]) -> Iterator[Text]: ...  # type: ignore[empty-body]
+async def async_streams_in(self: Any, text: Iterator[Text]) -> AsyncIterator[Text]:
+    yield Text("")
+
+
 def bare_iterator(self: Any, text: Text) -> Iterator: ...  # type: ignore[type-arg, empty-body]
 def undefined(self: Any, text: "NotThere") -> Text: ...  # type: ignore[name-defined, empty-body] # noqa: F821
 
@@ -274,6 +278,7 @@ def undefined(self: Any, text: "NotThere") -> Text: ...  # type: ignore[name-def
         (sync_type, "its result: is AsyncIterator for async def"),
         (streams_in, "Wrapper.infer takes an iterator, so it must return one"),
         (two_streams, "Wrapper.infer: only one input may be an iterator"),
+        (async_streams_in, "Wrapper.infer takes an iterator, so it may not be async"),
         (bare_iterator, "its result: Iterator cannot be sent"),
         (undefined, "Wrapper.infer: 'NotThere' in its types is not defined above its class"),
         (5, "Wrapper.infer must be a plain method"),
