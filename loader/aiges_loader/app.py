@@ -361,6 +361,7 @@ def _http_settings(config: LoaderConfig) -> HttpSettings:
         max_body_bytes=config.http.max_body_bytes,
         legacy_status=config.http.legacy_status,
         restart_wait_s=config.pool.restart_wait_s,
+        validate=config.http.validate,
     )
 
 

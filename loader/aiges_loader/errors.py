@@ -36,6 +36,13 @@ class BadPayloadError(CallError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class BadValueError(CallError):
+    """The request has a value that the wrapper's schema does not allow, or lacks one."""
+
+    code = Code.BAD_VALUE
+    status = HTTPStatus.BAD_REQUEST
+
+
 class NoInputError(CallError):
     """The request has no payload."""
 
@@ -116,12 +123,12 @@ class WrapperError(CallError):
         step: See `SessionStepError`.
     """
 
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
     step = Code.RESULT_FAILED
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
+        self.status = _status_of(code)
 
 
 class SessionStepError(CallError):
@@ -131,12 +138,17 @@ class SessionStepError(CallError):
         step: The service's number for the step: CREATE_FAILED, WRITE_FAILED, ...
     """
 
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-
     def __init__(self, step: Code, code: int, text: str) -> None:
         super().__init__(text)
         self.step = step
         self.code = code
+        self.status = _status_of(code)
+
+
+def _status_of(code: int) -> HTTPStatus:
+    """Return the status for a wrapper's code: its own failure, unless it says a value was bad."""
+    is_bad_value = code == Code.BAD_VALUE
+    return HTTPStatus.BAD_REQUEST if is_bad_value else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class UnknownHandleError(CallError):

@@ -3,6 +3,8 @@
 import json
 import logging
 import queue
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from aiges._runtime import results
 from aiges._runtime.usage import usage
@@ -120,7 +122,10 @@ class ResponseData:
         len: Size of `data`. What is sent is measured again.
         type: DataText, DataAudio, DataImage or DataVideo.
         status: DataBegin, DataContinue, DataEnd or Once.
+        desc: Attributes that a session's client gets beside it, such as encoding.
     """
+
+    desc: Mapping[str, str] = MappingProxyType({})
 
     def __init__(  # noqa: PLR0913 - contract
         self,
@@ -148,7 +153,7 @@ class ResponseData:
             TypeError: It is neither text nor bytes.
         """
         if isinstance(data, str):
-            data = data.encode("utf-8")
+            data = data.encode("utf-8", "replace")  # models may give half a character
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"setData needs bytes or str, got {type(data).__name__}")
         self.data = data
@@ -182,15 +187,25 @@ class Response:
     Attributes:
         list: The outputs; a new reply has one, empty.
         error_code: 0, or the number that `wrapperError` has a text for.
+        error_text: What the client gets beside the code, in place of `wrapperError`'s text.
     """
+
+    error_text: str = ""
 
     def __init__(self, list: _Outputs | None = None) -> None:  # noqa: A002 - wrappers use it
         self.list: _Outputs = [ResponseData()] if list is None else list
         self.error_code = 0
 
-    def response_err(self, error_code: int) -> "Response":
-        """Turn this reply into the error `error_code`, and return it."""
+    def response_err(self, error_code: int, text: str = "") -> "Response":
+        """Turn this reply into an error, and return it.
+
+        Args:
+            error_code: Any number but 0.
+            text: For the client; "" is the text that `wrapperError` has for the code.
+        """
         self.error_code = error_code
+        if text:
+            self.error_text = text
         return self
 
     def toJSON(self) -> str:

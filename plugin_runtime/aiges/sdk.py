@@ -293,10 +293,14 @@ class WrapperBase:
     def run(self, stream: bool = False) -> None:
         """Try the wrapper with its test values, as `python wrapper.py` does.
 
+        Args:
+            stream: Try a session; a wrapper that has nothing but wrapperStream needs no asking.
+
         Raises:
             SystemExit: With status 1, if something is wrong; the log says what.
         """
-        passed = self.run_stream() if stream else self.run_once()
+        streams = stream or local_run.only_streams(self)
+        passed = self.run_stream() if streams else self.run_once()
         if not passed:
             raise SystemExit(1)
 

@@ -19,6 +19,7 @@ class Code(IntEnum):
     ENDED_HANDLE = 10101  # of a session that has ended, or was dropped
     TIMEOUT = 10102
     BAD_OUTPUT = 10106  # the wrapper produced what the request does not expect
+    BAD_VALUE = 10107  # a value is none of those that the wrapper declares
     WORKER_DIED = 10109
     NO_LICENCE = 10110  # all licences taken, or no worker to take the call: try elsewhere, or later
 

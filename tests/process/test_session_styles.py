@@ -17,6 +17,7 @@ STYLES = {
     **{f"create({name})": source for name, source in session_styles.CREATE_ROWS.items()},
     **{f"write({name})": source for name, source in session_styles.WRITE_ROWS.items()},
     **{f"read({name})": source for name, source in session_styles.READ_ROWS.items()},
+    **{f"result({name})": source for name, source in session_styles.RESULT_ROWS.items()},
     **{f"destroy({name})": source for name, source in session_styles.DESTROY_ROWS.items()},
     **{f"pool({name})": source for name, source in session_styles.POOLED.items()},
     "worker": session_styles.WORKER,

@@ -56,6 +56,7 @@ class Wrapper(WrapperBase):
         if do == "error text raises": return Response().response_err(8)
         if do == "error text exits": return Response().response_err(9)
         if do == "error assigned": r = Response(); r.error_code = -1; return r
+        if do == "error with words": return Response().response_err(100, "its own words")
         if do == "raise": raise ValueError("boom")
         if do == "raise nothing": raise KeyError
         if do == "exit": sys.exit(4)
@@ -148,6 +149,7 @@ def test_what_wrappers_really_return_is_an_answer(
     [
         ("error", 100, "no such thing"),
         ("error with data", 100, "no such thing"),
+        ("error with words", 100, "its own words"),
         ("error without text", 7, "wrapper error 7"),
         ("error text raises", 8, "wrapper error 8"),
         ("error text exits", 9, "wrapper error 9"),

@@ -146,6 +146,18 @@ WRITE_ROWS: Mapping[str, str] = {
     "handle, datas, sid": rows("params, sid", "handle, datas, sid"),
 }
 
+_PUSH_TWO = """both = shouted(REQ.list[0])
+        usage = ResponseData()
+        usage.key, usage.status = "usage", both.list[0].status
+        usage.setData(b'{"words": 1}')
+        both.list.append(usage)
+        assert callback(both, self.sessions[handle]) == 0"""
+
+RESULT_ROWS: Mapping[str, str] = {
+    "an answer and its usage": rows("params, sid", deliver=_PUSH_TWO),
+}
+"""By what a callback brings."""
+
 DESTROY_ROWS: Mapping[str, str] = {
     "no wrapperDestroy": rows("params, sid", destroy=""),
     "raises KeyError": rows(

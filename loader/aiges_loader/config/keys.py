@@ -31,8 +31,6 @@ class State(Enum):
     """What comes of setting a key."""
 
     WORKS = "works"
-    PLANNED = "planned"
-    """Ours, not built yet: a warning if it is set to something else than its default."""
     ABSENT = "not available"
     """AIservice does it, this program does not: a warning if it is set to something else."""
     DETAIL = "detail"
@@ -102,11 +100,6 @@ def _text(section: str, name: str, default: str | None, *choices: str) -> Key:
 
 def _switch(section: str, name: str, *, default: bool) -> Key:
     return Key(section, name, Kind.SWITCH, default)
-
-
-def _planned(section: str, **defaults: object) -> Iterator[Key]:
-    for name, default in defaults.items():
-        yield Key(section, name, default=default, state=State.PLANNED)
 
 
 def _absent(section: str, name: str, default: int | str | bool, instead: str) -> Key:
@@ -219,7 +212,7 @@ _HTTP = (
     _integer("http", "maxBodyMb", 64, low=1, high=_MAX_MIB),
     _switch("http", "legacyStatus", default=False),
     _integer("http", "processes", 1, low=1, high=1024),
-    *_planned("http", validate=False),
+    _switch("http", "validate", default=False),
 )
 
 _BATCH = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from aiges_loader.config.addresses import is_ipv6, is_loopback, listen_address
@@ -296,7 +297,16 @@ def _http(settings: Settings, *, within: frozenset[int] | None) -> HttpConfig:
         max_body_bytes=settings.integer("http", "maxBodyMb") * _MIB,
         legacy_status=settings.switch("http", "legacyStatus"),
         processes=_processes(settings, within=within),
+        validate=_validate(settings),
     )
+
+
+def _validate(settings: Settings) -> bool:
+    is_on = settings.switch("http", "validate")
+    if is_on and find_spec("jsonschema") is None:
+        text = "needs the package jsonschema: pip install 'aiges-loader[validate]'"
+        settings.errors.append(settings.finding("http", "validate", text))
+    return is_on
 
 
 def _processes(settings: Settings, *, within: frozenset[int] | None) -> int:

@@ -61,10 +61,7 @@ def _survey_key(section: str, name: str, settings: Settings) -> None:
             text = f"unknown key, has no effect{_meant(section, name, settings)}"
             settings.warnings.append(settings.finding(section, name, text))
         return
-    given = settings.given(section)[name].value
     match key.state:
-        case State.PLANNED if given != key.default:
-            settings.warnings.append(settings.finding(section, name, "has no effect yet"))
         case State.ABSENT if settings.value(key) != key.default:
             text = f"has no effect: {key.instead}"
             settings.warnings.append(settings.finding(section, name, text))

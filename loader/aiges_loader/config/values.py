@@ -219,6 +219,7 @@ class HttpConfig:
         max_body_bytes: Longest request body; 413 above.
         legacy_status: Answer 500 for every error, as AIservice does.
         processes: How many processes serve HTTP; 1: the supervisor does it itself.
+        validate: Check requests against the wrapper's schema.
     """
 
     listen: ListenAddress
@@ -228,6 +229,7 @@ class HttpConfig:
     max_body_bytes: int
     legacy_status: bool
     processes: int
+    validate: bool
 
 
 @dataclass(frozen=True, slots=True)

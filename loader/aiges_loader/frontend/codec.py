@@ -1,8 +1,8 @@
 """Request bytes to `Call`, `Reply` to response bytes: the JSON of the HTTP interface. No I/O."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -18,7 +18,7 @@ from aiges_loader.frontend import go_base64, number_text
 from aiges_loader.frontend.data_fields import FIELD_OF_TYPE, TYPE_OF_FIELD
 from aiges_loader.frontend.json_reader import Json
 from aiges_loader.frontend.json_writer import compact
-from aiges_loader.frontend.request_body import kind_of, read_sections
+from aiges_loader.frontend.request_body import Sections, kind_of, read_sections
 from aiges_loader.frontend.utf8 import decode_replacing
 from aiges_wire.codes import DataType
 from aiges_wire.frames import MAX_ITEMS
@@ -37,6 +37,10 @@ _UINT32: Final = 2**32 - 1
 OTHER_OUTPUT: Final = "wrapper output data invalid(key or type)"
 
 
+Check: TypeAlias = Callable[[Sections], None]
+"""Looks at a request before it is decoded; raises `CallError` to refuse it."""
+
+
 class Expectation(NamedTuple):
     """An output that the client names in its request: its type, and what to repeat beside it."""
 
@@ -51,13 +55,14 @@ class Request(NamedTuple):
     expectations: Mapping[str, Expectation]
 
 
-def decode_request(
+def decode_request(  # noqa: PLR0913 - what a request is decoded by
     body: bytes,
     *,
     sid: str,
     header_pass: Sequence[str],
     declared_inputs: Sequence[str],
     deadline_at: float = 0.0,
+    check: Check | None = None,
 ) -> Request:
     """Decode the body of a request for one answer.
 
@@ -68,9 +73,11 @@ def decode_request(
         declared_inputs: Keys that come first among the inputs, in this order; the others follow
             in the request's order.
         deadline_at: See `Call`.
+        check: Looks at the request once it has a payload.
 
     Raises:
         BadRequestError: Not JSON, or a part of the wrong kind.
+        CallError: What `check` raises.
         NoInputError: No payload.
         BadPayloadError: A payload's data is neither base64 nor JSON.
     """
@@ -81,6 +88,8 @@ def decode_request(
     params.update(given)
     if not sections.payload:
         raise NoInputError
+    if check is not None:
+        check(sections)
     inputs = decode_payload(sections.payload, declared_inputs)
     return Request(Call(sid, params, inputs, deadline_at), expectations)
 
@@ -105,16 +114,26 @@ class Frame(NamedTuple):
         return {name: _scalar_text(self.header.get(name)) or "" for name in names}
 
 
-def decode_frame(message: bytes, *, declared_inputs: Sequence[str]) -> Frame:
+def decode_frame(
+    message: bytes, *, declared_inputs: Sequence[str], check: Check | None = None
+) -> Frame:
     """Decode a message of a session's client; every section may be absent.
+
+    Args:
+        message: JSON.
+        declared_inputs: See `decode_request`.
+        check: Looks at the message first.
 
     Raises:
         BadRequestError: Not a JSON object, or a part of the wrong kind.
+        CallError: What `check` raises.
         BadPayloadError: A payload's data is neither base64 nor JSON.
     """
     if message.strip() == b"null":
         raise BadRequestError("expected an object, got null")
     sections = read_sections(message)
+    if check is not None:
+        check(sections)
     params, expectations = decode_parameter(sections.parameter)
     inputs = decode_payload(sections.payload, declared_inputs)
     return Frame(sections.header, params, expectations, inputs)

@@ -17,11 +17,13 @@ from aiohttp import web
 from aiges_loader.errors import BodyTooLargeError, CallError, NoWorkerError
 from aiges_loader.frontend import demo_files, sse_api, swagger
 from aiges_loader.frontend.answer_fields import CORS, JSON, SERVER_NAME, answer_head, fields_of
+from aiges_loader.frontend.codec import Check
 from aiges_loader.frontend.example import example_request
 from aiges_loader.frontend.inference import Backend, HttpAnswer, HttpSettings, Inference, new_sid
+from aiges_loader.frontend.json_reader import Json
 from aiges_loader.frontend.openapi import openapi
 from aiges_loader.frontend.request_tally import RequestTally
-from aiges_loader.frontend.schema import parse_schema
+from aiges_loader.frontend.schema import Service, parse_schema
 from aiges_loader.frontend.ws_api import Described, SessionApi
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class HttpApi:
         draining: The service was told to end.
         inference: Answers requests for it.
         sessions: Serves those who want more than one answer.
+        request_schema: What requests are checked against; None: they are not.
 
     Until `describe` is called only the probes have answers; anything else waits for it, like a
     call waits for a worker.
@@ -49,6 +52,7 @@ class HttpApi:
         self.draining = False
         self.sessions = sessions
         self.inference = Inference(backend, settings)
+        self.request_schema: Mapping[str, Json] | None = None
         self._backend = backend
         self._described = asyncio.Event()
         self._inference: frozenset[str] = frozenset()
@@ -90,11 +94,13 @@ class HttpApi:
         """
         service = parse_schema(text, service_name=self.settings.service)
         document = openapi(service)
+        schema, check = _check_of(service) if self.settings.validate else (None, None)
         self._inference = frozenset(service.routes)
         self._quick_routes = frozenset(route.encode() for route in service.routes)
         self.inference.inputs = tuple(service.inputs)
+        self.request_schema, self.inference.check = schema, check
         self.sessions.described = Described(
-            service.sub, tuple(service.inputs), service.attribute_kinds
+            service.sub, tuple(service.inputs), service.attribute_kinds, check
         )
         self._documents = {
             "/openapi.json": document,
@@ -221,6 +227,13 @@ class HttpApi:
         if path in self._documents:
             return web.Response(body=self._documents[path], headers=_JSON_UTF8)
         return _other_page(path, method)
+
+
+def _check_of(service: Service) -> tuple[Mapping[str, Json], Check]:
+    from aiges_loader.frontend import request_check  # noqa: PLC0415 - needs an extra
+
+    schema = request_check.request_schema(service)
+    return schema, request_check.RequestCheck(schema)
 
 
 def _wants_websocket(request: web.BaseRequest) -> bool:

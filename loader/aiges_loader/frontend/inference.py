@@ -60,6 +60,7 @@ class HttpSettings:
         max_body_bytes: Of one request.
         legacy_status: Answer 500 for every error, as the original does.
         restart_wait_s: How long a request waits for the first worker to come up.
+        validate: Check requests against the wrapper's schema.
     """
 
     service: str
@@ -68,6 +69,7 @@ class HttpSettings:
     max_body_bytes: int
     legacy_status: bool
     restart_wait_s: float
+    validate: bool
 
 
 class Asked:
@@ -207,6 +209,7 @@ class Inference:
     Attributes:
         settings: May be replaced at any time.
         inputs: Keys that come first among a request's inputs, in this order.
+        check: Refuses what the wrapper's schema does not allow; None: nothing is checked.
         tally: What happened so far.
         backend: Runs the calls.
     """
@@ -215,6 +218,7 @@ class Inference:
         """Make it."""
         self.settings = settings
         self.inputs: tuple[str, ...] = ()
+        self.check: codec.Check | None = None
         self.tally = RequestTally()
         self.backend = backend
 
@@ -253,6 +257,7 @@ class Inference:
             header_pass=self.settings.header_pass,
             declared_inputs=self.inputs,
             deadline_at=asked.deadline_at,
+            check=self.check,
         )
 
     def encoded(

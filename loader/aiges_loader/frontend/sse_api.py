@@ -8,7 +8,6 @@ from typing import Final
 from aiohttp import web
 
 from aiges_loader.errors import CallError, NoInputError, SessionTimeoutError
-from aiges_loader.frontend import codec
 from aiges_loader.frontend.session_frames import ResultWriter, error_frame
 from aiges_loader.frontend.ws_api import SessionApi
 from aiges_loader.sessions.session import Result, Session
@@ -48,7 +47,7 @@ async def serve(
     Raises:
         CallError: The session cannot be opened, or fails before it has a result.
     """
-    frame = codec.decode_frame(body, declared_inputs=api.described.inputs)
+    frame = api.described.first_frame(body)
     if not frame.inputs:
         raise NoInputError
     until = asyncio.get_running_loop().time() + api.settings.session_timeout_s

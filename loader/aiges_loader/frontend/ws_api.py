@@ -65,11 +65,21 @@ class Described:
         sub: First part of a session's name.
         inputs: Keys that come first among a message's inputs, in this order.
         attribute_kinds: See `Service`.
+        check: Refuses first messages that the schema does not allow; None: nothing is checked.
     """
 
     sub: str = ""
     inputs: tuple[str, ...] = ()
     attribute_kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    check: codec.Check | None = None
+
+    def first_frame(self, message: bytes) -> codec.Frame:
+        """Decode and check the message that opens a session; raise `CallError`."""
+        return codec.decode_frame(message, declared_inputs=self.inputs, check=self.check)
+
+    def frame(self, message: bytes) -> codec.Frame:
+        """Decode a later message; raise `CallError`."""
+        return codec.decode_frame(message, declared_inputs=self.inputs)
 
 
 class SessionApi:
@@ -267,14 +277,15 @@ class _Connection:
         if self._loop.time() > self._began_at + self._settings.session_timeout_s:
             raise SessionTimeoutError
         self._count += 1
+        described = self._api.described
         try:
-            frame = codec.decode_frame(message, declared_inputs=self._api.described.inputs)
+            is_first = self._session is None
+            frame = described.first_frame(message) if is_first else described.frame(message)
         except BadRequestError:
             raise BadFrameError from None
         if self._session is None:
             self._session = await self._api.open(self._sid, frame, base=self._count)
-            kinds = self._api.described.attribute_kinds
-            self._writer = ResultWriter(self._sid, frame.expectations, kinds)
+            self._writer = ResultWriter(self._sid, frame.expectations, described.attribute_kinds)
             await self._send(self._writer.acknowledgement())
         if not self._session.is_over:  # its last result may be on its way out
             await self._session.write(self._count, frame.inputs)

@@ -11,13 +11,16 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 import uvloop
 
 from aiges_loader import descriptors
 from aiges_loader.frontend.answer_fields import answer_head
+from aiges_loader.frontend.codec import Check
 from aiges_loader.frontend.inference import HttpAnswer, Inference
+from aiges_loader.frontend.json_reader import Json
 from aiges_loader.fronts.front_server import FrontServer, WayOut
 from aiges_loader.fronts.messages import Orders, Phase, Report
 from aiges_loader.fronts.remote_pool import RemotePool
@@ -97,6 +100,7 @@ class _Front:
         self.draining = False
         self.inference: Inference
         self._routes: frozenset[bytes] = frozenset()
+        self._request_schema: Mapping[str, Json] | None = None
         self._lane = Lane(to_supervisor, self._came, self._left_alone)
         self._pool = RemotePool(self._lane)
         self._listener = listener
@@ -151,6 +155,7 @@ class _Front:
         self.draining = orders.phase is not Phase.SERVE
         self.inference.settings = orders.settings
         self.inference.inputs = orders.inputs
+        self._check_by(orders.request_schema)
         self._routes = frozenset(route.encode() for route in orders.routes)
         self._server.limits = orders.limits
         self._drain_s = orders.drain_s
@@ -158,6 +163,11 @@ class _Front:
             self._told_to_drain.set()
         elif orders.phase is Phase.END:
             self._told_to_leave.set()
+
+    def _check_by(self, schema: Mapping[str, Json] | None) -> None:
+        if schema != self._request_schema:
+            self._request_schema = schema
+            self.inference.check = None if schema is None else _check_of(schema)
 
     def _tell(self, number: int) -> None:
         """Report; before the first orders there is nothing to say."""
@@ -170,3 +180,9 @@ class _Front:
     def _left_alone(self, reason: str) -> None:
         log.debug("leaving: %s", reason)
         self._told_to_leave.set()
+
+
+def _check_of(schema: Mapping[str, Json]) -> Check:
+    from aiges_loader.frontend.request_check import RequestCheck  # noqa: PLC0415 - needs an extra
+
+    return RequestCheck(schema)

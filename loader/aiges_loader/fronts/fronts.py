@@ -170,6 +170,7 @@ class Fronts:
             drain_s=self._drain_s,
             routes=self._routes,
             inputs=api.inference.inputs,
+            request_schema=api.request_schema,
             settings=api.settings,
             limits=self._server.limits,
         )

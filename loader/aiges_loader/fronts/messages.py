@@ -5,7 +5,7 @@ Connections that a front end does not serve itself travel on a second socket, of
 each packet begins with `MORE` or `LAST`, and the first of a connection has its descriptor with it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -17,6 +17,7 @@ import orjson
 from aiges_loader.errors import CallError
 from aiges_loader.frontend.http_limits import HttpLimits
 from aiges_loader.frontend.inference import HttpSettings
+from aiges_loader.frontend.json_reader import Json
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_wire import frames
 from aiges_wire.frames import Buffer, FrameError, Header, Kind
@@ -49,6 +50,7 @@ class Orders:
         drain_s: In `Phase.DRAIN`, how long running requests may take.
         routes: Paths whose plain requests it answers; those of others it hands over.
         inputs: Declared inputs of the wrapper.
+        request_schema: What requests are checked against; None: they are not.
         settings: See `HttpSettings`.
         limits: See `HttpLimits`; for connections made from then on.
     """
@@ -57,6 +59,7 @@ class Orders:
     drain_s: float
     routes: tuple[str, ...]
     inputs: tuple[str, ...]
+    request_schema: Mapping[str, Json] | None
     settings: HttpSettings
     limits: HttpLimits
 

@@ -172,13 +172,13 @@ class WrapperHost:
             if returned is None and self._exec_async:
                 name = "wrapperOnceExecAsync"
                 status = convert.taken(self._exec_async(tag, params, inputs))
-                return self._call_failure(status) if status else None
+                return self.failure(status, step=self._call_step) if status else None
             if not self._exec and self._exec_batch:
                 return self.run_batch([(params, items)])[0]
             if not self._exec:
                 raise convert.NoAnswerError("is not defined")  # noqa: TRY301
-            code = convert.error_code(returned)
-            return self._call_failure(code) if code else convert.answer(returned)
+            reply = self.reply_of(returned)
+            return reply._replace(step=self._call_step) if isinstance(reply, Failure) else reply
         except convert.NoAnswerError as error:
             log.error("%s %s", name, error)  # noqa: TRY400 - it says all there is to say
             return Failure(Code.EXEC_FAILED, f"{name} {error}", self._call_step)
@@ -231,12 +231,9 @@ class WrapperHost:
             log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
             return Failure(Code.EXEC_FAILED, _summary(name, error))
 
-    def _call_failure(self, code: int) -> Failure:
-        return self.failure(code)._replace(step=self._call_step)
-
-    def failure(self, code: int) -> Failure:
-        """Answer with the wrapper's own code and the text it has for it."""
-        return Failure(code, self._error_text(code))
+    def failure(self, code: int, text: str = "", *, step: int = 0) -> Failure:
+        """Answer with the wrapper's own code, and the text that it gives or has for it."""
+        return Failure(code, text or self._error_text(code), step)
 
     def _error_text(self, code: int) -> str:
         try:
@@ -247,13 +244,15 @@ class WrapperHost:
         return str(text) if text else f"wrapper error {code}"
 
     def reply_of(self, response: object) -> Reply:
-        """Read a Response that was pushed by `callback`, or is one of a batch.
+        """Read a Response that was returned, pushed by `callback`, or is one of a batch.
 
         Raises:
             NoAnswerError: It is none.
         """
         code = convert.error_code(response)
-        return self.failure(code) if code else convert.answer(response)
+        if code:
+            return self.failure(code, convert.error_text(response))
+        return convert.answer(response)
 
     def _resource(self, method: str, nodes: list[Input] | None, name: str) -> tuple[int, str]:
         if not self._ready:

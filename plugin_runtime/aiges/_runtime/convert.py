@@ -67,6 +67,12 @@ def error_code(response: object) -> int:
     return int(code)
 
 
+def error_text(response: object) -> str:
+    """Return the words that a Response has beside its code, "" for none."""
+    text = getattr(response, "error_text", "")
+    return _text(text) if isinstance(text, str) else ""
+
+
 def taken(returned: object) -> int:
     """Read what a method returns that answers by a number: 0 is success, else its own code.
 

@@ -188,13 +188,20 @@ class ParamField(Field):
 
 
 class StringParamField(ParamField):
-    """A text parameter."""
+    """A text parameter.
+
+    Attributes:
+        minLength: Fewest characters.
+        maxLength: Most characters; None: any number.
+        enums: The only allowed values, if any.
+        value: What it is tested with, and its default unless it is empty.
+    """
 
     def __init__(
         self,
         key: str | bytes,
         minLength: int = 0,
-        maxLength: int = 1024,
+        maxLength: int | None = 1024,
         enums: Sequence[Any] = (),
         required: bool = False,
         value: Any = "",  # noqa: ANN401 - text, but bytes and numbers are seen
@@ -220,8 +227,8 @@ class RangeParamField(ParamField):
     """What the two numeric parameters share.
 
     Attributes:
-        minimum: Lowest allowed value.
-        maximum: Highest allowed value.
+        minimum: Lowest allowed value; None: any.
+        maximum: Highest allowed value; None: any.
         enums: The only allowed values, if any.
         value: What it is tested with.
     """
@@ -229,8 +236,8 @@ class RangeParamField(ParamField):
     def __init__(
         self,
         key: str | bytes,
-        minimum: float = 0,
-        maximum: float = 100,
+        minimum: float | None = 0,
+        maximum: float | None = 100,
         enums: Sequence[float] = (),
         required: bool = False,
         value: float | None = None,
@@ -250,8 +257,8 @@ class NumberParamField(RangeParamField):
     def __init__(
         self,
         key: str | bytes,
-        minimum: float = 0,
-        maximum: float = 100,
+        minimum: float | None = 0,
+        maximum: float | None = 100,
         enums: Sequence[float] = (),
         required: bool = False,
         value: float | None = None,
@@ -265,8 +272,8 @@ class IntegerParamField(RangeParamField):
     def __init__(
         self,
         key: str | bytes,
-        minimum: int = 0,
-        maximum: int = 100,
+        minimum: int | None = 0,
+        maximum: int | None = 100,
         enums: Sequence[int] = (),
         required: bool = False,
         value: int | None = None,
@@ -275,12 +282,17 @@ class IntegerParamField(RangeParamField):
 
 
 class BooleanParamField(ParamField):
-    """A yes-or-no parameter."""
+    """A yes-or-no parameter; `default` is what it is tested with, None is tested as False."""
 
     def __init__(
-        self, key: str | bytes, title: str = "", default: bool = False, required: bool = False
+        self,
+        key: str | bytes,
+        title: str = "",
+        default: bool | None = False,
+        required: bool = False,
     ) -> None:
-        super().__init__(key, "boolean", default, default=default, required=required, title=title)
+        value = bool(default)
+        super().__init__(key, "boolean", value, default=default, required=required, title=title)
 
 
 def _text(value: object) -> str:

@@ -1,9 +1,9 @@
 """`python wrapper.py`: one request made of the declared test values, without a server."""
 
-import inspect
 import logging
 import queue
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aiges import dto
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("aiges.sdk")
 
 SID: Final = "test-111111"
-_METHODS: Final = ("wrapperOnceExec", "wrapperBatchExec")
+_ALIKE: Final[Mapping[str, object]] = {
+    binding.TAG: SID,
+    binding.SID: SID,
+    binding.PERSONAL_ID: 0,
+    binding.ERROR_NUMBER: 0,
+}
+"""What every method gets, if it asks for it."""
+
+READ_PAUSE_S: Final = 0.01
+"""Between two wrapperRead while there is nothing to read."""
 
 REMINDER_S: Final = 10.0
 """How often a streaming run says what it still waits for."""
@@ -32,17 +41,18 @@ def run_once(wrapper: "WrapperBase") -> bool:
 
     Problems are logged. After an exception `wrapperError(-1)` is called, as hosts may do.
     """
+    dto.init_rq()
     try:
         _initialise(wrapper)
-        response = _answer(wrapper)
+        method, response = _answer(wrapper)
         passed = wrapper.check_resp(response)
         if passed and response.error_code:
-            text = wrapper.wrapperError(response.error_code)
+            text = _text_of(wrapper, response)
             log.info("the wrapper answers with error %s: %r", response.error_code, text)
     except Exception as error:  # whatever user code raises
         return _failed(wrapper, error)
     if passed:
-        log.info("%s works", _METHODS[_only_batches(wrapper)])
+        log.info("%s works", method)
     else:
         log.error("Sorry, this answer is not as it should be; see above")
     return passed
@@ -58,17 +68,15 @@ def run_stream(wrapper: "WrapperBase") -> bool:
         _initialise(wrapper)
         if _defines(wrapper, "wrapperStream"):
             return _show_all(wrapper)
-        created = wrapper.wrapperCreate(_parameters(wrapper), SID)
-        handle = getattr(created, "handle", created)
-        code = getattr(created, "error_code", 0)
-        if code or not isinstance(handle, str) or not handle:
-            raise LocalRunError(f"wrapperCreate gave handle {handle!r}, error code {code}")  # noqa: TRY301
-        written = _write(wrapper, handle, inputs(wrapper))
-        if written != 0:
-            raise LocalRunError(f"wrapperWrite returned {written!r}; 0 says all is well")  # noqa: TRY301
-        return _await_end(wrapper)
+        return _converse(wrapper)
     except Exception as error:  # whatever user code raises
         return _failed(wrapper, error)
+
+
+def only_streams(wrapper: "WrapperBase") -> bool:
+    """Say whether the wrapper answers by wrapperStream and no other way."""
+    others = ("wrapperOnceExec", "wrapperOnceExecAsync", "wrapperBatchExec", "wrapperCreate")
+    return _defines(wrapper, "wrapperStream") and not any(_defines(wrapper, n) for n in others)
 
 
 def inputs(wrapper: "WrapperBase") -> dto.DataListCls:
@@ -96,12 +104,6 @@ def _initialise(wrapper: "WrapperBase") -> None:
         raise LocalRunError(f"wrapperInit returned {returned!r}; 0 says all is well")
 
 
-def _only_batches(wrapper: "WrapperBase") -> bool:
-    """Say whether the wrapper takes requests by wrapperBatchExec and no other way."""
-    once, batch = (_defines(wrapper, name) for name in _METHODS)
-    return batch and not once
-
-
 def _defines(wrapper: "WrapperBase", name: str) -> bool:
     """Say whether the wrapper has its own method of that name."""
     from aiges.sdk import WrapperBase  # noqa: PLC0415 - imports us
@@ -109,37 +111,63 @@ def _defines(wrapper: "WrapperBase", name: str) -> bool:
     return getattr(type(wrapper), name) is not getattr(WrapperBase, name)
 
 
-def _answer(wrapper: "WrapperBase") -> Any:  # noqa: ANN401 - check_resp looks at what it is
+def _answer(wrapper: "WrapperBase") -> tuple[str, Any]:
+    """Have one request answered, by the methods that a host would call; name the last of them."""
     request = (_parameters(wrapper), inputs(wrapper))
-    if not _only_batches(wrapper):
-        return wrapper.wrapperOnceExec(*request)
-    responses = wrapper.wrapperBatchExec([request])
-    if not isinstance(responses, list | tuple) or len(responses) != 1:
-        raise LocalRunError(
-            f"wrapperBatchExec gave {responses!r} for one request, not a list of one"
-        )
-    return responses[0]
+    once, later, batch = (
+        _defines(wrapper, name)
+        for name in ("wrapperOnceExec", "wrapperOnceExecAsync", "wrapperBatchExec")
+    )
+    given = dict(zip((binding.PARAMS, binding.INPUTS), request, strict=True))
+    if batch and not once and not later:
+        responses = wrapper.wrapperBatchExec([request])
+        if not isinstance(responses, list | tuple) or len(responses) != 1:
+            raise LocalRunError(
+                f"wrapperBatchExec gave {responses!r} for one request, not a list of one"
+            )
+        return "wrapperBatchExec", responses[0]
+    if once or not later:
+        response = _call(wrapper.wrapperOnceExec, binding.ONCE_ORDER, given)
+        if response is not None or not later:
+            return "wrapperOnceExec", response
+    code = _call(wrapper.wrapperOnceExecAsync, binding.ONCE_ORDER, given)
+    if code != 0:
+        raise LocalRunError(f"wrapperOnceExecAsync returned {code!r}; 0 says that it will answer")
+    return "wrapperOnceExecAsync", next(_pushed())
 
 
-def _write(wrapper: "WrapperBase", handle: str, request: dto.DataListCls) -> object:
-    """Call wrapperWrite with the sid if it takes one; older and newer wrappers differ in that."""
-    arguments = (handle, request, SID)
+def _call(
+    method: Callable[..., object], order: tuple[str, ...], given: Mapping[str, object]
+) -> object:
+    """Call a method as hosts do, by the names of its parameters."""
+    return binding.bind(method, order).call(method, {**_ALIKE, **given})
+
+
+def _converse(wrapper: "WrapperBase") -> bool:
+    """Have a session of one request, show how it ends, and close it."""
+    given: dict[str, object] = {binding.PARAMS: _parameters(wrapper)}
+    created = _call(wrapper.wrapperCreate, binding.CREATE_ORDER, given)
+    handle = getattr(created, "handle", created)
+    code = getattr(created, "error_code", 0)
+    if code or not isinstance(handle, str) or not handle:
+        raise LocalRunError(f"wrapperCreate gave handle {handle!r}, error code {code}")
+    given |= {binding.HANDLE: handle, binding.INPUTS: inputs(wrapper)}
+    written = _call(wrapper.wrapperWrite, binding.WRITE_ORDER, given)
+    if written != 0:
+        raise LocalRunError(f"wrapperWrite returned {written!r}; 0 says all is well")
+    results = _read(wrapper, given) if _defines(wrapper, "wrapperRead") else _pushed()
+    passed = _ends_well(wrapper, results)
     try:
-        inspect.signature(wrapper.wrapperWrite).bind(*arguments)
-    except TypeError:
-        return wrapper.wrapperWrite(*arguments[:2])
-    return wrapper.wrapperWrite(*arguments)
+        _call(wrapper.wrapperDestroy, binding.DESTROY_ORDER, given)
+    except Exception:  # a host goes on, too
+        log.exception("wrapperDestroy raised:")
+    return passed
 
 
 def _show_all(wrapper: "WrapperBase") -> bool:
     """Give wrapperStream one request and print what it yields, until it ends."""
-    function = wrapper.wrapperStream
-    given = {
-        binding.PARAMS: _parameters(wrapper),
-        binding.INPUTS: iter([inputs(wrapper)]),
-        binding.SID: SID,
-    }
-    results = binding.bind(function, binding.STREAM_ORDER).call(function, given)
+    given = {binding.PARAMS: _parameters(wrapper), binding.INPUTS: iter([inputs(wrapper)])}
+    results = _call(wrapper.wrapperStream, binding.STREAM_ORDER, given)
     if not isinstance(results, Iterable):
         raise LocalRunError("wrapperStream returned no generator: yield Responses")
     count = 0
@@ -149,7 +177,7 @@ def _show_all(wrapper: "WrapperBase") -> bool:
             kind = type(response).__name__
             raise LocalRunError(f"wrapperStream yielded a {kind}, expected a Response")
         if code := response.error_code:
-            log.error("wrapperStream ends with error %s: %r", code, wrapper.wrapperError(code))
+            log.error("wrapperStream ends with error %s: %r", code, _text_of(wrapper, response))
             return False
         if not response.list:
             raise LocalRunError("wrapperStream yielded a Response with an empty list")
@@ -171,22 +199,47 @@ def _shown(item: dto.ResponseData) -> str:
     return f"{len(item.data)} bytes"
 
 
-def _await_end(wrapper: "WrapperBase") -> bool:
+def _ends_well(wrapper: "WrapperBase", results: Iterator[dto.Response]) -> bool:
+    """Take a session's results to the last; say whether that is none of an error."""
+    for response in results:
+        if response.error_code:
+            text = _text_of(wrapper, response)
+            log.error("the session ends with error %s: %r", response.error_code, text)
+            return False
+        if any(item.status in (DataEnd, Once) for item in response.list):
+            break
+    log.info("the session is complete")
+    return True
+
+
+def _pushed() -> Iterator[dto.Response]:
+    """Yield what the wrapper pushes by `callback`, for ever."""
     # Looked up only now: wrapperInit may have made a queue of its own.
     results = dto.result_Queue or dto.init_rq()
     while True:
         try:
-            response = results.get(timeout=REMINDER_S)
+            yield results.get(timeout=REMINDER_S)
         except queue.Empty:
             log.info("still waiting for a result whose status is %d (DataEnd)", DataEnd)
-            continue
-        if response.error_code:
-            text = wrapper.wrapperError(response.error_code)
-            log.error("the session ends with error %s: %r", response.error_code, text)
-            return False
-        if any(item.status in (DataEnd, Once) for item in response.list):
-            log.info("the session is complete")
-            return True
+
+
+def _read(wrapper: "WrapperBase", given: Mapping[str, object]) -> Iterator[dto.Response]:
+    """Yield what wrapperRead gives, for ever."""
+    from aiges._runtime.session_methods import has_something  # noqa: PLC0415 - needs the wire
+
+    while True:
+        response = _call(wrapper.wrapperRead, binding.READ_ORDER, given)
+        if not has_something(response):
+            time.sleep(READ_PAUSE_S)
+        elif not isinstance(response, dto.Response):
+            kind = type(response).__name__
+            raise LocalRunError(f"wrapperRead returned a {kind}, expected a Response")
+        else:
+            yield response
+
+
+def _text_of(wrapper: "WrapperBase", response: dto.Response) -> str:
+    return response.error_text or wrapper.wrapperError(response.error_code)
 
 
 def _failed(wrapper: "WrapperBase", error: Exception) -> bool:

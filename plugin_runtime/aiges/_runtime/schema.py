@@ -155,10 +155,12 @@ def _parameter(field: ParamField) -> Json:
         schema["description"] = field.description
     if field.default is not None:
         schema["default"] = field.default
+    bounds: dict[str, float | None] = {}
     if isinstance(field, StringParamField):
-        schema |= {"maxLength": field.maxLength, "minLength": field.minLength}
+        bounds = {"maxLength": field.maxLength, "minLength": field.minLength}
     if isinstance(field, RangeParamField):
-        schema |= {"minimum": field.minimum, "maximum": field.maximum}
+        bounds = {"minimum": field.minimum, "maximum": field.maximum}
+    schema |= {word: bound for word, bound in bounds.items() if bound is not None}
     if isinstance(field, StringParamField | RangeParamField) and field.enums:
         schema["enum"] = field.enums
     return schema | {"type": field.data_type}

@@ -102,12 +102,12 @@ def parameters(fields: Mapping[str, ParamField]) -> Json:
 def _parameter(field: ParamField) -> Json:
     schema: Json = {"type": field.data_type}
     if isinstance(field, BooleanParamField):
-        return schema | {"default": field.default}
+        return schema if field.default is None else schema | {"default": field.default}
     if isinstance(field, StringParamField | RangeParamField) and field.enums:
         return schema | {"enum": field.enums}
-    if isinstance(field, StringParamField):
+    if isinstance(field, StringParamField) and field.maxLength is not None:
         return schema | {"maxLength": field.maxLength}
-    if isinstance(field, RangeParamField):
+    if isinstance(field, RangeParamField) and field.maximum is not None:
         return schema | {"maximum": field.maximum}
     return schema
 

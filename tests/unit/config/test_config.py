@@ -567,7 +567,6 @@ def test_line_ends_and_a_byte_order_mark_of_windows_are_accepted(read: Loader, s
         ),
         ("[pol]", "[pol]: unknown section, has no effect; did you mean pool?"),
         ("[pool]\nhangTimeout = 9", "[pool] hangTimeout: is below [http] timeout"),
-        ("[http]\nvalidate = true", "[http] validate: has no effect yet"),
         (
             f"[http]\nprocesses = {usable_cpus() + 1}",
             f"[http] processes: is more than the CPUs that it may use, which are {usable_cpus()}",

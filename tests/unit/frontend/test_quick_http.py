@@ -146,6 +146,7 @@ async def served(
             max_body_bytes=max_body_bytes,
             legacy_status=False,
             restart_wait_s=1.0,
+            validate=False,
         ),
         SessionApi(
             Sessions(cast(Any, backend), ttl_s=1.0, roll_s=1.0, results_at_once=True),

@@ -25,8 +25,9 @@ ORDERS = Orders(
     drain_s=1.5,
     routes=("/v1/a", "/v1/ü"),
     inputs=("text",),
+    request_schema={"type": "object"},
     settings=HttpSettings(
-        "svc", ("sid", "uid"), 120.0, 1 << 20, legacy_status=True, restart_wait_s=5.0
+        "svc", ("sid", "uid"), 120.0, 1 << 20, legacy_status=True, restart_wait_s=5.0, validate=True
     ),
     limits=HttpLimits(None, 75.0, 1 << 20),
 )

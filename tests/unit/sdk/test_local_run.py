@@ -253,6 +253,91 @@ def test_an_error_ends_a_session(caplog: pytest.LogCaptureFixture) -> None:
     assert "text for 7" in caplog.text
 
 
+def test_methods_get_what_their_parameters_names_say() -> None:
+    class Asking(Wrapper):
+        def wrapperOnceExec(
+            self, params: dict[str, str], reqData: DataListCls, usrTag: str, persId: int
+        ) -> Any:
+            self.seen += [usrTag, persId]
+            return result("x")
+
+    wrapper = Asking()
+    assert wrapper.run_once() is True
+    assert wrapper.seen[1:] == ["test-111111", 0]
+
+
+class Later(Wrapper):
+    """Answers by callback, from another thread."""
+
+    accepts = 0
+
+    def wrapperOnceExec(self, params: dict[str, str], reqData: DataListCls) -> Any:
+        return None
+
+    def wrapperOnceExecAsync(
+        self, params: dict[str, str], reqData: DataListCls, usrTag: str, persId: int = 0
+    ) -> int:
+        if not self.accepts:
+            threading.Thread(target=callback, args=(result("later"), usrTag)).start()
+        return self.accepts
+
+
+def test_an_answer_by_callback_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        assert Later().run_once() is True
+    assert "wrapperOnceExecAsync works" in caplog.text
+
+
+def test_a_request_that_is_not_taken_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    wrapper = Later()
+    wrapper.accepts = -1
+    assert wrapper.run_once() is False
+    assert "wrapperOnceExecAsync returned -1" in caplog.text
+
+
+class Read(Wrapper):
+    """A session that is asked for its results, with the oldest parameters there are."""
+
+    def wrapperCreate(self, params: dict[str, str], errNum: int, sid: str, persId: int = 0) -> Any:
+        self.seen += [errNum, sid]
+        return "read"
+
+    def wrapperWrite(self, handle: str, reqData: DataListCls) -> int:
+        self.results: list[Any] = [None, Response(), result("a", 1), [], result("b", DataEnd)]
+        return 0
+
+    def wrapperRead(self, handle: str, sid: str) -> Any:
+        self.seen.append(handle)
+        return self.results.pop(0)
+
+    def wrapperDestroy(self, handle: str) -> int:
+        self.seen.append("destroyed")
+        raise KeyError(handle)
+
+
+def test_a_session_may_be_asked_for_its_results_and_is_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wrapper = Read()
+    assert wrapper.run_stream() is True
+    assert wrapper.seen[1:3] == [0, "test-111111"]
+    assert wrapper.seen[3:] == [*["read"] * 5, "destroyed"]
+    assert "wrapperDestroy raised" in caplog.text
+
+
+def test_the_words_of_an_error_come_before_those_for_its_code(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Worded(Wrapper):
+        def wrapperOnceExec(self, params: dict[str, str], reqData: DataListCls) -> Any:
+            return Response().response_err(100, "these words")
+
+    with caplog.at_level("INFO"):
+        assert Worded().run_once() is True
+    assert "these words" in caplog.text
+    assert "text for 100" not in caplog.text
+
+
 class Stream(Wrapper):
     """A generator, by what it is to yield."""
 
@@ -279,6 +364,20 @@ def test_a_generator_gets_the_test_values_and_its_results_are_shown(
     assert capsys.readouterr().out == "result: '一'\npicture: 2 bytes\n"
     assert wrapper.seen[1] == {"sid": "test-111111", "mode": "fast", "count": 3, "flag": True}
     assert [node.key for node in wrapper.seen[2].list] == ["text", "img"]
+
+
+def test_a_wrapper_that_only_streams_need_not_be_told_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Only(WrapperBase):
+        def wrapperInit(self, config: dict[str, str]) -> int:
+            return 0
+
+        def wrapperStream(self, params: dict[str, str], inputs: Iterator[DataListCls]) -> Any:
+            yield result("streamed")
+
+    Only().run()
+    assert capsys.readouterr().out == "result: 'streamed'\n"
 
 
 def test_a_generator_s_end_status_ends_the_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -201,7 +201,7 @@ def test_importing_the_sdk_takes_nothing_but_the_standard_library() -> None:
 import sys
 before = set(sys.modules)
 import aiges.sdk, aiges.dto, aiges.callback, aiges.stream, aiges.worker, aiges.errors
-import aiges.types, aiges.concurrent.fixpool, aiges.utils.log, aiges_embed
+import aiges.types, aiges.concurrent.fixpool, aiges.utils.log, aiges.typed, aiges_embed
 import aiges._runtime.schema, aiges._runtime.results, aiges._runtime.describing
 names = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(names - set(sys.stdlib_module_names)))

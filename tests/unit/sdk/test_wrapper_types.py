@@ -97,6 +97,60 @@ if __name__ == "__main__":
     Wrapper().run()
 """
 
+TYPED = """
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Annotated, Literal, NamedTuple
+
+from aiges.typed import Audio, Body, CodedError, Image, Json, Param, Text, TypedWrapper
+
+
+class Answer(NamedTuple):
+    label: Text
+    facts: Annotated[Json, Body(key="more")]
+    picture: Image | None = None
+
+
+class Wrapper(TypedWrapper):
+    serviceId = "x"
+    version = "v1"
+
+    def load(self, config: Mapping[str, str]) -> None:
+        self.model = config["model"]
+
+    def infer(
+        self,
+        img: Annotated[Image, Body(path="x.png")],
+        top: Annotated[int, Param(minimum=1)] = 1,
+        mode: Literal["a", "b"] = "a",
+        seed: int | None = None,
+        sound: Audio | None = None,
+    ) -> Answer:
+        if sound is not None and not sound.data:
+            raise CodedError(7, "silence")
+        return Answer(Text(mode * top, encoding="utf8"), Json({"bytes": len(img.data)}))
+
+    def unload(self) -> None:
+        self.model = None
+
+
+class Streams(TypedWrapper):
+    async def load(self, config: Mapping[str, str]) -> None:
+        pass
+
+    async def infer(self, text: Text) -> AsyncIterator[Text]:
+        yield Text(text.text)
+
+
+class Talks(TypedWrapper):
+    def infer(self, sound: Iterator[Audio]) -> Iterator[Text]:
+        for piece in sound:
+            yield Text(piece.attributes["rate"], status=piece.status)
+
+
+if __name__ == "__main__":
+    Wrapper().run()
+"""
+
 BARE = """
 # mypy: allow-untyped-defs, allow-untyped-calls
 from aiges.core.types import *
@@ -154,6 +208,15 @@ class Wrapper(WrapperBase):
         return ""
 """
 
+WRONG_TYPED = """
+from aiges.typed import Image, Text, TypedWrapper
+
+
+class Wrapper(TypedWrapper):
+    def infer(self, img: Image) -> Text:
+        return Text(img.data)
+"""
+
 
 def check(folder: Path, source: str) -> str:
     (folder / "wrapper.py").write_text(source)
@@ -174,7 +237,9 @@ def test_wrappers_pass_and_mistakes_are_found(tmp_path: Path) -> None:
     passed = "Success: no issues found in 1 source file\n"
     assert check(tmp_path, ANNOTATED) == passed
     assert check(tmp_path, BARE) == passed
+    assert check(tmp_path, TYPED) == passed
     mistakes = check(tmp_path, WRONG)
     assert "[assignment]" in mistakes
     assert "[override]" in mistakes
     assert "[arg-type]" in mistakes
+    assert 'expected "str"' in check(tmp_path, WRONG_TYPED)
