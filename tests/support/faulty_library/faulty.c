@@ -7,8 +7,8 @@
  * Parameters of a request or a session:
  *
  *   fault      FUNCTION:WHAT, once that function is called for this request. WHAT is segv, abort,
- *              double_free, exit, throw, spin, stack, sleep=MS, or code=N, which the function then
- *              returns.
+ *              double_free, exit, throw, spin, stack, sleep=MS, meet=N (wait for that many calls
+ *              to be here at once), or code=N, which the function then returns.
  *   answer     what is wrong with it: null, nothing, no_data, endless, bad_key, bad_desc, twice,
  *              audio, size=BYTES, status=N, handle (wrapperCreate returns NULL with code 0)
  *   callback   how it comes in async mode: inside, once (the default: from a thread), twice, never,
@@ -163,6 +163,16 @@ __attribute__((noinline)) static int overflow(int depth) {
     return (never ? 0 : overflow(depth + 1)) + frame[0];
 }
 
+static void meet(long count) {
+    static atomic_int here;
+    here++;
+    for (int waited_ms = 0; here < count; waited_ms++) {
+        if (waited_ms > 20000)
+            abort();
+        wait_ms(1);
+    }
+}
+
 static int do_wrong(const char *what) {
     long number = strchr(what, '=') == NULL ? 0 : strtol(strchr(what, '=') + 1, NULL, 10);
     if (strcmp(what, "segv") == 0) {
@@ -184,6 +194,8 @@ static int do_wrong(const char *what) {
         return overflow(0);
     } else if (strncmp(what, "sleep=", 6) == 0) {
         wait_ms(number);
+    } else if (strncmp(what, "meet=", 5) == 0) {
+        meet(number);
     } else if (strncmp(what, "code=", 5) == 0) {
         return (int)number;
     } else {
