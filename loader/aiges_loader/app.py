@@ -348,6 +348,8 @@ def _library_command(config: AigesConfig) -> tuple[str, ...]:
     command = [sys.executable, "-P", "-m", "aiges.serve", "--library", C_LIBRARY]
     if config.results_by_callback:
         command.append("--by-callback")
+    elif not config.real_time_result:
+        command.append("--read-at-end")
     if config.schema is not None:
         command += ["--schema", str(config.schema)]
     return tuple(command)

@@ -35,6 +35,8 @@ class Wrapper(WrapperBase):
         do = params.get("do", "")
         if do == "wait":
             GO_ON.wait(20)
+        if do == "silent":
+            return None  # wrapperOnceExecAsync is to answer
         if do == "go on":
             GO_ON.set()
         if do == "until cancelled":
@@ -48,6 +50,9 @@ class Wrapper(WrapperBase):
         item.setData(str(self.loaded) if do == "loaded" else reqData.list[0].data)
         response.list = [item]
         return response
+
+    def wrapperOnceExecAsync(self, params, reqData, sid):
+        return 0  # and no callback follows
 
     def wrapperBatchExec(self, batch):
         return [self.wrapperOnceExec(params, data) for params, data in batch]
@@ -162,6 +167,19 @@ def test_user_code_can_see_that_nobody_waits(host: WorkerHost) -> None:
         soon = time.monotonic_ns() // 1000 + 100_000
         lane.send(b"", "late", deadline_us=soon, do="until cancelled")
         assert lane.answer("late").list[0].data == b"('late', False)"
+
+
+@pytest.mark.parametrize("by", ["deadline", "cancel"])
+def test_a_callback_that_never_comes_does_not_keep_its_lane(host: WorkerHost, by: str) -> None:
+    with host.lane() as lane:
+        soon = time.monotonic_ns() // 1000 + 100_000 if by == "deadline" else 0
+        lane.send(b"", "silent", deadline_us=soon, do="silent")
+        if by == "cancel":
+            wait_for_calls(host, 1)
+            host.control.Cancel(control_pb.CancelRequest(tags=["silent"]), timeout=5)
+        assert lane.answer("silent").ret == 10102
+        assert lane.once(b"x", "next").list[0].data == b"x"
+    wait_for_calls(host, 0)
 
 
 def test_what_is_cancelled_and_never_comes_is_forgotten(host: WorkerHost) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,14 @@ async def until(condition: Callable[[], object], what: str) -> None:
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"not within {LIMIT_S} s: {what}") from None
+
+
+def eventually(condition: Callable[[], object], what: str = "the condition") -> None:
+    """The same for a thread that may wait."""
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {LIMIT_S} s: {what}"
+        time.sleep(0.005)
 
 
 def dies_within(pid: int, seconds: float) -> bool:

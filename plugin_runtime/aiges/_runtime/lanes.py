@@ -121,7 +121,9 @@ class Lanes:
         try:
             reply = self._host.run_once(call.tag, call.params, call.inputs)
             if reply is None:
-                call.wait()  # a call keeps its lane until its callback came
+                call.wait()
+                # A callback that never comes must not cost the lane for ever.
+                call.answer(Failure(Code.TIMEOUT, NOBODY_WAITS))
             else:
                 call.answer(reply)
         finally:
@@ -200,7 +202,9 @@ class _LaneCall:
 
     def cancel(self) -> None:
         """Take in that nobody waits any more."""
-        self._cancelled = True
+        self._cancelled = True  # first: it may be about to wait
+        if self._waiting is not None:
+            self._waiting.set()
 
     def is_late(self) -> bool:
         """Say whether the call's deadline has passed."""
@@ -221,12 +225,13 @@ class _LaneCall:
         return True
 
     def wait(self) -> None:
-        """Wait until it is answered, by a callback."""
+        """Wait until it is answered, by a callback, or nobody waits for that any more."""
         with self._lane.writing:
             if self._is_answered:
                 return
             self._waiting = threading.Event()
-        self._waiting.wait()
+        if not self._cancelled:
+            self._waiting.wait(self.remaining_s)
 
     def frame(self, reply: Reply) -> list[Buffer]:
         """Write the frame of its answer."""

@@ -201,7 +201,12 @@ def _loader(options: argparse.Namespace) -> Callable[[], Any]:
             raise loading.NoWrapperError(
                 "C plugins need the package cffi: pip install 'aiges-loader[c]'"
             ) from None
-        return open_library(options.library, by_callback=options.by_callback, schema=options.schema)
+        return open_library(
+            options.library,
+            by_callback=options.by_callback,
+            reads_at_end=options.read_at_end,
+            schema=options.schema,
+        )
 
     return load
 
@@ -217,6 +222,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--library", default="", metavar="NAME", help="serve a C plugin, not a wrapper.py"
     )
     parser.add_argument("--by-callback", action="store_true", help="the library pushes its results")
+    parser.add_argument(
+        "--read-at-end",
+        action="store_true",
+        help="the library is asked for results only once the input is complete",
+    )
     parser.add_argument("--schema", default="", metavar="FILE", help="description of the library")
     return parser.parse_args(arguments)
 

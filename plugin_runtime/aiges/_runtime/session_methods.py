@@ -39,6 +39,7 @@ class SessionMethods:
         read: wrapperRead(handle, sid), of wrappers that do not push their results.
         destroy: wrapperDestroy(handle).
         stream: wrapperStream(params, inputs, sid), a generator.
+        reads_at_end: wrapperRead is called only once the input is complete.
     """
 
     create: _Method | None = None
@@ -46,6 +47,7 @@ class SessionMethods:
     read: _Method | None = None
     destroy: _Method | None = None
     stream: _Method | None = None
+    reads_at_end: bool = False
 
 
 def session_methods(
@@ -78,6 +80,7 @@ def session_methods(
         method("wrapperWrite", binding.WRITE_ORDER),
         method("wrapperRead", binding.READ_ORDER),
         method("wrapperDestroy", binding.DESTROY_ORDER),
+        reads_at_end=getattr(wrapper, "reads_at_end", False),
     )
 
 

@@ -280,8 +280,9 @@ class Session:
 class ReadSession(Session):
     """One session of a wrapper that is asked for its results.
 
-    While input still comes it is asked once after each write: whatever it answers then, there is
-    no more until the next. After the last write a thread asks until the last result has come.
+    While input still comes it is asked once after each write, unless it wants to have the input
+    whole: whatever it answers then, there is no more until the next. After the last write a thread
+    asks until the last result has come.
     """
 
     _thread: threading.Thread | None = None
@@ -292,7 +293,8 @@ class ReadSession(Session):
         if failure is not None or self._is_over:
             return failure
         if not self.input_is_complete:
-            self._read_once()
+            if not self._methods.reads_at_end:
+                self._read_once()
         elif self._thread is None:
             self._closed = threading.Event()
             self._thread = threading.Thread(target=self._read, name=f"read-{self.tag}", daemon=True)

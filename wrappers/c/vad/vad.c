@@ -8,7 +8,10 @@ static const int ONSET_FRAMES = 3;
 
 void vad_init(struct vad *vad, double threshold_db, int hangover_ms) {
     *vad = (struct vad){
-        .threshold_db = threshold_db, .hangover_ms = hangover_ms, .floor_db = HIGHEST_FIRST_FLOOR_DB};
+        .threshold_db = threshold_db,
+        .hangover_ms = hangover_ms,
+        .floor_db = HIGHEST_FIRST_FLOOR_DB,
+    };
 }
 
 static int64_t milliseconds(int64_t samples) {

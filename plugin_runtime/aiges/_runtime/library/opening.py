@@ -18,12 +18,15 @@ DESCRIPTION: Final = "wrapper.schema.json"
 log = logging.getLogger("aiges.worker")
 
 
-def open_library(name: str, *, by_callback: bool, schema: str = "") -> LibraryWrapper:
+def open_library(
+    name: str, *, by_callback: bool, reads_at_end: bool = False, schema: str = ""
+) -> LibraryWrapper:
     """Open a library and return it as a wrapper.
 
     Args:
         name: Sought as the dynamic linker does, then in the working directory.
         by_callback: Results come by callback: wrapperExecAsync, and sessions without wrapperRead.
+        reads_at_end: Call wrapperRead only once a session's input is complete.
         schema: File with its description; "": wrapper.schema.json beside the library, if any.
 
     Raises:
@@ -34,6 +37,8 @@ def open_library(name: str, *, by_callback: bool, schema: str = "") -> LibraryWr
     found = {f: linker.dlsym(handle, f.encode()) for f in abi.FUNCTIONS}
     provided = frozenset(function for function, address in found.items() if address != ffi.NULL)
     parts = _parts(provided, name, by_callback=by_callback)
+    if reads_at_end:
+        parts = (*parts, wrapper.ReadsAtEnd)
     file = _file_of(linker, found["wrapperInit"]) or Path(name)
     described = _description(Path(schema) if schema else file.with_name(DESCRIPTION), schema)
     if described is not None:

@@ -37,6 +37,9 @@ class LibraryWrapper:
     tells_steps = True
     """Whether clients are told a call that failed apart from a callback that did."""
 
+    reads_at_end = False
+    """Whether wrapperRead is called only once a session's input is complete."""
+
     def __init__(self, library: Any, *, provided: frozenset[str], schema: str | None) -> None:  # noqa: ANN401
         """Be the wrapper of an open library.
 
@@ -245,6 +248,12 @@ class SessionsRead(Sessions):
             return Response().response_err(code)
         outputs = read_outputs(cell[0])
         return Response(outputs) if outputs else None
+
+
+class ReadsAtEnd(LibraryWrapper):
+    """A library that is asked for results only once a session's input is complete."""
+
+    reads_at_end = True
 
 
 class Resources(LibraryWrapper):
