@@ -2,19 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from aiges_loader.frontend.admin_api import LeavingError, UnknownWorkerError
 from aiges_loader.frontend.http_api import HttpApi
-from aiges_loader.frontend.request_tally import RequestTally
+from aiges_loader.frontend.request_tally import BOUNDS_S, RequestTally
 from aiges_loader.fronts.fronts import Fronts
 from aiges_loader.pool.batching import BatchTally
 from aiges_loader.pool.pool import Pool
-from aiges_loader.pool.status import ServiceStatus
+from aiges_loader.pool.status import CrashReport, RequestCounts, ServiceStatus
 from aiges_loader.pool.status_reader import StatusReader
 from aiges_loader.pool.waiting import first_of
+from aiges_loader.recent_logs import LogPage, RecentLogs
 from aiges_loader.reloading import Reloaded, Reloads
 
 T = TypeVar("T")
@@ -25,8 +26,16 @@ log = logging.getLogger(__name__)
 class Administration:
     """The `AdminActions` of one service."""
 
-    def __init__(
-        self, pool: Pool, api: HttpApi, fronts: Fronts, *, stop: asyncio.Event, reloads: Reloads
+    def __init__(  # noqa: PLR0913 - what it joins
+        self,
+        pool: Pool,
+        api: HttpApi,
+        fronts: Fronts,
+        *,
+        stop: asyncio.Event,
+        reloads: Reloads,
+        recent: RecentLogs,
+        addresses: Mapping[str, str],
     ) -> None:
         """Make it when the service starts.
 
@@ -36,12 +45,16 @@ class Administration:
             fronts: The processes that serve it.
             stop: To be set for the service to end.
             reloads: Where to ask for another configuration.
+            recent: The newest log records.
+            addresses: Where clients' requests are taken, by protocol.
         """
         self._pool = pool
         self._api = api
         self._fronts = fronts
         self._stop = stop
         self._reloads = reloads
+        self._recent = recent
+        self._addresses = addresses
         self._reader = StatusReader(pool)
 
     @property
@@ -69,7 +82,20 @@ class Administration:
         await self._fronts.refresh()
         draining = self._api.draining or self._stop.is_set()
         status = await self._reader.read(is_ready=self.is_ready, draining=draining)
-        return replace(status, fronts=self._fronts.status())
+        return replace(
+            status,
+            fronts=self._fronts.status(),
+            addresses=self._addresses,
+            requests=_counts(self.tally),
+        )
+
+    def crashes(self) -> Sequence[CrashReport]:
+        """Return the last deaths of all workers, newest first."""
+        return self._reader.crashes()
+
+    def logs(self, after: int, limit: int) -> LogPage:
+        """Return the newest log records, at most `limit`, of those that follow record `after`."""
+        return self._recent.after(after, limit)
 
     def drain(self) -> None:
         """Do what SIGTERM does, except that a second time hurries nothing."""
@@ -96,3 +122,13 @@ class Administration:
         if not outcome.done():
             raise LeavingError
         return outcome.result()
+
+
+def _counts(tally: RequestTally) -> RequestCounts:
+    return RequestCounts(
+        in_flight=tally.in_flight,
+        by_code={str(code): count for code, count in tally.by_code.items()},
+        duration_bounds=BOUNDS_S,
+        by_duration=tuple(tally.by_duration),
+        seconds=round(tally.seconds, 6),
+    )

@@ -22,6 +22,7 @@ from aiges_loader.config import (
     PluginMode,
 )
 from aiges_loader.exit_status import ExitStatus
+from aiges_loader.frontend import console_files
 from aiges_loader.frontend.admin_api import AdminApi
 from aiges_loader.frontend.grpc_api import GrpcApi, GrpcSettings
 from aiges_loader.frontend.http_api import HttpApi
@@ -45,6 +46,7 @@ from aiges_loader.pool.waiting import first_of
 from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker_environ import worker_environ
 from aiges_loader.pool.worker_spec import WorkerSpec
+from aiges_loader.recent_logs import RecentLogs
 from aiges_loader.reloading import Reloaded, Reloads, needs_start
 from aiges_loader.sessions.engine import Sessions
 from aiges_loader.systemd import Systemd
@@ -56,7 +58,11 @@ log = logging.getLogger(__name__)
 
 
 async def serve(
-    config: LoaderConfig, stop: asyncio.Event, reloads: Reloads, systemd: Systemd
+    config: LoaderConfig,
+    stop: asyncio.Event,
+    reloads: Reloads,
+    systemd: Systemd,
+    recent: RecentLogs,
 ) -> ExitStatus:
     """Serve until `stop` or until the workers cannot be kept alive; return the exit status.
 
@@ -67,6 +73,7 @@ async def serve(
         stop: Set by whoever wants the service to end.
         reloads: Wishes to live by the configuration as it then is.
         systemd: Who is told of it.
+        recent: The newest log records, for operators.
 
     Raises:
         ListenError: A port cannot be had; nothing was started.
@@ -110,7 +117,19 @@ async def serve(
         )
         grpc_api.serve(SERVICES, xsf.handlers())
         fronts = Fronts(http.processes, server=server, api=api, backend=pool, folder=folder)
-        actions = Administration(pool, api, fronts, stop=stop, reloads=reloads)
+        addresses = {
+            "http": _address_of(listener),
+            "grpc": f"{host_of_service}:{grpc_api.port}",
+        }
+        actions = Administration(
+            pool,
+            api,
+            fronts,
+            stop=stop,
+            reloads=reloads,
+            recent=recent,
+            addresses=addresses,
+        )
         # Outermost, so that operators can see how the service ends.
         admin_server = _admin_server(admin_listener, actions, config.admin.token)
         async with (
@@ -134,11 +153,12 @@ async def serve(
             await fronts.start()
             tasks.create_task(fronts.run(), name="fronts")
             log.info(
-                "listening http=%s grpc=%s:%d admin=%s",
-                _address_of(listener),
-                host_of_service,
-                grpc_api.port,
+                "listening http=%s grpc=%s admin=%s console=http://%s%s",
+                addresses["http"],
+                addresses["grpc"],
                 admin_address,
+                addresses["http"],
+                console_files.ROOT,
             )
             await first_of(pool.failed, stop.wait())
             # Leave in reverse: say so, close the doors, let calls finish, then end the workers.

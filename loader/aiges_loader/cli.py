@@ -24,6 +24,7 @@ from aiges_loader.config import (
 )
 from aiges_loader.exit_status import ExitStatus
 from aiges_loader.log_thread import LogThread
+from aiges_loader.recent_logs import RecentLogs
 
 log = logging.getLogger(__name__)
 
@@ -99,18 +100,20 @@ def _serve(asked: flags.Serve, program: Path) -> int:
     early_signals.forget(signal.SIGHUP)
     config = read()
     writer = LogThread()
+    recent = RecentLogs()
+    writer.handlers.append(recent)  # before those that may have to wait for a reader
     debug = config.log.level is LogLevel.DEBUG
     logs.set_up_console(logging.DEBUG if debug else logging.INFO, thread=writer)
     logs.set_up_file(config.log, thread=writer)
     with writer:
-        status = _serve_with(config, read)
+        status = _serve_with(config, read, recent)
     if writer.is_stuck:
         # The thread holds the lock of stderr, which an ordinary exit would wait for.
         os._exit(status)
     return status
 
 
-def _serve_with(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
+def _serve_with(config: LoaderConfig, read: Callable[[], LoaderConfig], recent: RecentLogs) -> int:
     for warning in config.warnings:
         log.warning("%s", warning)
     if config.process.plugin_mode is PluginMode.C and find_spec("cffi") is None:
@@ -121,10 +124,10 @@ def _serve_with(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
         return ExitStatus.FAILED
     if config.process.numa_cpus is not None:
         os.sched_setaffinity(0, config.process.numa_cpus)
-    return _run(config, read)
+    return _run(config, read, recent)
 
 
-def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
+def _run(config: LoaderConfig, read: Callable[[], LoaderConfig], recent: RecentLogs) -> int:
     if early_signals.arrived(*early_signals.STOPPING):
         log.info("told to stop before anything was started")
         return ExitStatus.OK
@@ -146,7 +149,7 @@ def _run(config: LoaderConfig, read: Callable[[], LoaderConfig]) -> int:
     async def until_told() -> int:
         stop = asyncio.Event()
         reloads = Reloads(read)
-        serving = asyncio.ensure_future(serve(config, stop, reloads, systemd))
+        serving = asyncio.ensure_future(serve(config, stop, reloads, systemd, recent))
         loop = asyncio.get_running_loop()
 
         def told(number: signal.Signals) -> None:

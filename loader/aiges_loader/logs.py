@@ -50,7 +50,7 @@ class ConsoleFormatter(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
-        if number := _worker_of(record):
+        if number := worker_of(record):
             text = text.replace("\n", "\n    | ")
             text = f"[worker {number}] {text}"
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
@@ -72,7 +72,7 @@ class JsonFormatter(logging.Formatter):
             "pid": os.getpid(),
             "logger": record.name,
         }
-        if number := _worker_of(record):
+        if number := worker_of(record):
             line["worker"] = int(number)
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -180,6 +180,7 @@ def set_up_file(config: LogConfig, thread: LogThread | None = None) -> None:
         logging.getLogger().addHandler(handler)
 
 
-def _worker_of(record: logging.LogRecord) -> str:
+def worker_of(record: logging.LogRecord) -> str:
+    """Return the number of the worker that wrote it, "" for the supervisor's own records."""
     parent, _, number = record.name.partition(".")
     return number if parent == WORKER_LOGGERS else ""

@@ -1,20 +1,27 @@
-"""The routes for operators, on a listener of their own: see, drain, reload, restart."""
+"""The routes for operators, on a listener of their own: see, drain, reload, restart; the console.
+
+Who may ask: with a token, whoever shows it, pages of other sites included, since no browser adds it
+by itself. Without one, this machine's programs, but no page of another site.
+"""
 
 import hmac
+import ipaddress
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 from aiohttp import web
 
+from aiges_loader.frontend import console_files
 from aiges_loader.frontend.answer_fields import SERVER_NAME
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.pool.batching import BatchTally
-from aiges_loader.pool.status import ServiceStatus
+from aiges_loader.pool.status import CrashReport, ServiceStatus
+from aiges_loader.recent_logs import LogPage
 from aiges_loader.reloading import Reloaded
 
 log = logging.getLogger(__name__)
@@ -24,6 +31,21 @@ _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 _RESTART: Final = re.compile(r"/workers/([0-9]{1,9})/restart")
 PROBES: Final = ("/livez", "/readyz")
 """Open to everybody: what probes the service may not know its token, and learns one bit."""
+
+MAX_LOGS: Final = 500
+"""Log records in an answer where the caller sets no limit."""
+
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+"""What a page of any site can send anywhere, without being asked about it first."""
+
+_TO_PAGES: Final = {"Access-Control-Allow-Origin": "*"}
+_PREFLIGHT: Final = {
+    **_TO_PAGES,
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Max-Age": "600",
+    "Server": SERVER_NAME,
+}
 
 
 class UnknownWorkerError(Exception):
@@ -56,6 +78,12 @@ class AdminActions(Protocol):
     async def status(self) -> ServiceStatus:
         """Return the status at this moment."""
 
+    def crashes(self) -> Sequence[CrashReport]:
+        """Return the last deaths of all workers, newest first."""
+
+    def logs(self, after: int, limit: int) -> LogPage:
+        """Return the newest log records, at most `limit`, of those that follow record `after`."""
+
     def drain(self) -> None:
         """Finish what has begun and end, as after SIGTERM. Safe to call twice."""
 
@@ -74,7 +102,7 @@ class AdminActions(Protocol):
         """
 
 
-Answer = Callable[[], Awaitable[web.Response]]
+Answer = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 class AdminApi:
@@ -89,21 +117,30 @@ class AdminApi:
             "/readyz": ("GET", self._readyz),
             "/status": ("GET", self._status),
             "/metrics": ("GET", self._metrics),
+            "/crashes": ("GET", self._crashes),
+            "/logs": ("GET", self._logs),
             "/drain": ("POST", self._drain),
             "/reload": ("POST", self._reload),
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        answer = await self._answer(request)
+        if self._token:
+            answer.headers.update(_TO_PAGES)
+        return answer
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
         path = request.raw_path.partition("?")[0]
-        if path not in PROBES and not self._is_allowed(request):
-            answer = _problem(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
-            answer.headers["WWW-Authenticate"] = "Bearer"
-            return answer
-        restart = _RESTART.fullmatch(path)
+        if request.method in ("GET", "HEAD") and (page := _page(path)):
+            return page  # to everybody: no browser shows a token here, and it tells nothing
+        if request.method == "OPTIONS" and self._token:
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
+        if path not in PROBES and (refusal := self._refusal(request)):
+            return refusal
         method, answering = self._routes.get(path, ("POST", None))
-        if restart:
-            answering = lambda: self._restart(int(restart[1]))  # noqa: E731
+        if _RESTART.fullmatch(path):
+            answering = self._restart
         if answering is None:
             return _problem(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")
         if request.method != method and (request.method, method) != ("HEAD", "GET"):
@@ -111,30 +148,33 @@ class AdminApi:
             answer.headers["Allow"] = method
             return answer
         if method == "POST":
-            if _is_of_another_site(request):
-                return _problem(HTTPStatus.FORBIDDEN, "pages of other sites may not do this")
             log.info("admin request from=%s path=%s", request.remote, path)
-        return await answering()
+        return await answering(request)
 
-    def _is_allowed(self, request: web.BaseRequest) -> bool:
+    def _refusal(self, request: web.BaseRequest) -> web.Response | None:
+        """Return the answer to somebody who may not ask for this; None if they may."""
         if not self._token:
-            return True
+            return _refusal_without_token(request)
         scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
         shown_bytes = shown.strip().encode("utf-8", "surrogateescape")
-        return scheme.lower() == "bearer" and hmac.compare_digest(shown_bytes, self._token)
+        if scheme.lower() == "bearer" and hmac.compare_digest(shown_bytes, self._token):
+            return None
+        answer = _problem(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
+        answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
 
-    async def _livez(self) -> web.Response:
+    async def _livez(self, _request: web.BaseRequest) -> web.Response:
         return web.Response(body=b"ok\n", headers=_PLAIN)
 
-    async def _readyz(self) -> web.Response:
+    async def _readyz(self, _request: web.BaseRequest) -> web.Response:
         if self._actions.is_ready:
             return web.Response(body=b"ready\n", headers=_PLAIN)
         return web.Response(status=503, body=b"not ready\n", headers=_PLAIN)
 
-    async def _status(self) -> web.Response:
+    async def _status(self, _request: web.BaseRequest) -> web.Response:
         return _json(HTTPStatus.OK, await self._actions.status())
 
-    async def _metrics(self) -> web.Response:
+    async def _metrics(self, _request: web.BaseRequest) -> web.Response:
         from aiges_loader.frontend.metrics import (  # noqa: PLC0415 - 40 ms that not every start needs
             CONTENT_TYPE,
             exposition,
@@ -146,11 +186,22 @@ class AdminApi:
         )
         return web.Response(body=body, headers={**_PLAIN, "Content-Type": CONTENT_TYPE})
 
-    async def _drain(self) -> web.Response:
+    async def _crashes(self, _request: web.BaseRequest) -> web.Response:
+        return _json(HTTPStatus.OK, {"crashes": self._actions.crashes()})
+
+    async def _logs(self, request: web.BaseRequest) -> web.Response:
+        try:
+            after = _number(request, "after", 0)
+            limit = _number(request, "limit", MAX_LOGS)
+        except ValueError as error:
+            return _problem(HTTPStatus.BAD_REQUEST, str(error))
+        return _json(HTTPStatus.OK, self._actions.logs(after, limit))
+
+    async def _drain(self, _request: web.BaseRequest) -> web.Response:
         self._actions.drain()
         return _json(HTTPStatus.ACCEPTED, {"state": "draining"})
 
-    async def _reload(self) -> web.Response:
+    async def _reload(self, _request: web.BaseRequest) -> web.Response:
         try:
             outcome = await self._actions.reload()
         except LeavingError:
@@ -161,7 +212,10 @@ class AdminApi:
         text = "not reloaded, the configuration stays as it was"
         return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, text, problems)
 
-    async def _restart(self, number: int) -> web.Response:
+    async def _restart(self, request: web.BaseRequest) -> web.Response:
+        named = _RESTART.match(request.raw_path)  # as it did to get here
+        assert named is not None
+        number = int(named[1])
         try:
             problem = await self._actions.restart_worker(number)
         except UnknownWorkerError:
@@ -173,10 +227,57 @@ class AdminApi:
         return _json(HTTPStatus.OK, {"restarted": number})
 
 
+def _refusal_without_token(request: web.BaseRequest) -> web.Response | None:
+    """Refuse what a browser may be sending for somebody else's page; None if it is none of that."""
+    if name := _strange_name(request):
+        # A page whose own name was made to lead here is, to the browser, a page of ours.
+        text = f"without [admin] token only addresses and localhost lead here, not {name!r}"
+        return _problem(HTTPStatus.FORBIDDEN, text)
+    if request.method in ("GET", "HEAD"):
+        return None  # changes nothing, and pages of other sites cannot read the answer
+    if request.method == "OPTIONS" or _is_of_another_site(request):
+        text = "pages of other sites may not do this; once [admin] token is set, who shows it may"
+        return _problem(HTTPStatus.FORBIDDEN, text)
+    if request.content_type in _FORMS:
+        text = "send no body, or Content-Type: application/json"
+        return _problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text)
+    return None
+
+
+def _strange_name(request: web.BaseRequest) -> str:
+    """Return the name that the client knows us by, "" if it is an address or localhost."""
+    try:
+        name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or "localhost"
+        if name == "localhost" or name.endswith(".localhost"):
+            return ""
+        ipaddress.ip_address(name)
+    except ValueError:
+        return request.headers.get("Host", "")
+    return ""
+
+
 def _is_of_another_site(request: web.BaseRequest) -> bool:
-    """Say whether a browser sends this for somebody else's page, which needs no token of ours."""
+    """Say whether a browser sends this for somebody else's page."""
     origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("Host")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
+        return True
+    return request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
+
+
+def _page(path: str) -> web.Response | None:
+    """Return a part of the console, to which / leads as well."""
+    wanted = console_files.ROOT.rstrip("/") if path == "/" else path
+    return console_files.page(wanted, console_files.Port.ADMIN)
+
+
+def _number(request: web.BaseRequest, name: str, default: int) -> int:
+    """Read a number of the query; raise `ValueError` that names it."""
+    values = parse_qs(request.raw_path.partition("?")[2], keep_blank_values=True).get(name)
+    if values is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,15}", values[-1]):
+        raise ValueError(f"{name}: expected a whole number, got {values[-1]!r}")
+    return int(values[-1])
 
 
 def _leaving() -> web.Response:

@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from aiges_loader.errors import BodyTooLargeError, CallError, NoWorkerError
-from aiges_loader.frontend import demo_files, sse_api, swagger
+from aiges_loader.frontend import console_files, sse_api, swagger
 from aiges_loader.frontend.answer_fields import CORS, JSON, SERVER_NAME, answer_head, fields_of
 from aiges_loader.frontend.codec import Check
 from aiges_loader.frontend.example import example_request
@@ -130,6 +130,10 @@ class HttpApi:
             return self._probe(path)
         if path == "/ping" and _wants_websocket(request):
             return await self.sessions.echo(request)
+        if request.method in ("GET", "HEAD") and (
+            page := console_files.page(path, console_files.Port.SERVICE)
+        ):
+            return page
         if not self._described.is_set():
             return await self._wait_and_answer(request)
         return self._page(request, path)
@@ -261,10 +265,8 @@ def _other_page(path: str, method: str) -> web.StreamResponse:
         return _redirect(HTTPStatus.MOVED_PERMANENTLY, "/swagger/", method)
     if path.startswith("/swagger/"):
         return swagger.page(path.removeprefix("/swagger/"))
-    if path == "/demo":
-        return _redirect(HTTPStatus.MOVED_PERMANENTLY, "/demo/", method)
-    if path.startswith("/demo/"):
-        return demo_files.page(path.removeprefix("/demo/")) or _not_found()
+    if path in ("/demo", "/demo/"):  # where the page was that the console has replaced
+        return _redirect(HTTPStatus.MOVED_PERMANENTLY, console_files.ROOT, method)
     if path == "/ping":  # a WebSocket route
         return web.Response(status=400, body=b"Bad Request", headers=_PLAIN)
     return _not_found()

@@ -502,6 +502,7 @@ class Pool:
 
     def _report(self, worker: Worker, death: Death) -> None:
         """Say that a worker has died; a reason that is told otherwise is not told twice."""
+        self.history.remember(worker.number, death)
         if worker is self._successor:
             return  # `_replace` says what becomes of it
         self._learn()

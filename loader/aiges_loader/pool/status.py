@@ -45,6 +45,21 @@ class ExitReport:
 
 
 @dataclass(frozen=True, slots=True)
+class CrashReport:
+    """One of the last deaths of all workers.
+
+    Attributes:
+        number: From 1, in order.
+        worker: Number of the worker.
+        exit: How its process ended.
+    """
+
+    number: int
+    worker: int
+    exit: ExitReport
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """One worker; while one replaces another, both are listed under their common number.
 
@@ -109,6 +124,25 @@ class FrontStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCounts:
+    """Requests for inference since the start.
+
+    Attributes:
+        in_flight: That have begun and not ended.
+        by_code: How many ended with each code.
+        duration_bounds: Upper ends of the classes of durations, in seconds.
+        by_duration: How many fell into each class, and, last, above all of them.
+        seconds: Sum of their durations.
+    """
+
+    in_flight: int
+    by_code: Mapping[str, int]
+    duration_bounds: Sequence[float]
+    by_duration: Sequence[int]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """How much of something limited is in use."""
 
@@ -137,6 +171,8 @@ class ServiceStatus:
         fronts: Processes that serve HTTP beside the supervisor, by number.
         used: What user code says that it used, by key.
         measured: The newest of what it measured, by key.
+        addresses: Protocol -> host:port that clients' requests are taken at.
+        requests: Those for inference; None where nobody has counted them.
     """
 
     service: str
@@ -155,6 +191,8 @@ class ServiceStatus:
     fronts: Sequence[FrontStatus] = ()
     used: Mapping[str, int] = field(default_factory=dict)
     measured: Mapping[str, float] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    requests: RequestCounts | None = None
 
 
 def service_state(

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from aiges_loader.pool.history import latest
 from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.process_usage import ProcessTable, Usage
 from aiges_loader.pool.status import (
+    CrashReport,
     ExitReport,
     ServiceStatus,
     Taken,
@@ -71,6 +72,13 @@ class StatusReader:
         usages = await asyncio.get_running_loop().run_in_executor(None, _usages, running)
         filled = (_with_usage(worker, usages.get(worker.pid)) for worker in workers)
         return replace(status, workers=sorted(filled, key=lambda worker: worker.number))
+
+    def crashes(self) -> Sequence[CrashReport]:
+        """Return the last deaths of all workers, newest first."""
+        return [
+            CrashReport(one.number, one.worker, _exit_report(one.death))
+            for one in self._pool.history.deaths
+        ]
 
     def _worker(self, worker: Worker, now: float) -> WorkerStatus:
         load = worker.load()
