@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from aiges_loader.frontend.admin_api import LeavingError, UnknownWorkerError
 from aiges_loader.frontend.http_api import HttpApi
@@ -12,11 +13,15 @@ from aiges_loader.frontend.request_tally import BOUNDS_S, RequestTally
 from aiges_loader.fronts.fronts import Fronts
 from aiges_loader.pool.batching import BatchTally
 from aiges_loader.pool.pool import Pool
-from aiges_loader.pool.status import CrashReport, RequestCounts, ServiceStatus
+from aiges_loader.pool.status import CrashReport, RequestCounts, Sample, ServiceStatus, sample_of
 from aiges_loader.pool.status_reader import StatusReader
 from aiges_loader.pool.waiting import first_of
 from aiges_loader.recent_logs import LogPage, RecentLogs
 from aiges_loader.reloading import Reloaded, Reloads
+
+SAMPLE_S: Final = 10.0
+SAMPLES: Final = 60
+"""How often a moment is kept for charts, and how many."""
 
 T = TypeVar("T")
 
@@ -55,6 +60,7 @@ class Administration:
         self._reloads = reloads
         self._recent = recent
         self._addresses = addresses
+        self._samples: deque[Sample] = deque(maxlen=SAMPLES)
         self._reader = StatusReader(pool)
 
     @property
@@ -80,6 +86,19 @@ class Administration:
     async def status(self) -> ServiceStatus:
         """Return the status at this moment."""
         await self._fronts.refresh()
+        return await self._read()
+
+    async def watch(self) -> None:
+        """Keep what charts of the last minutes need. Owned by a task; ends by being cancelled."""
+        while True:
+            self._samples.append(sample_of(await self._read()))
+            await asyncio.sleep(SAMPLE_S)
+
+    def history(self) -> Sequence[Sample]:
+        """Return moments of the last minutes, the oldest first."""
+        return tuple(self._samples)
+
+    async def _read(self) -> ServiceStatus:
         draining = self._api.draining or self._stop.is_set()
         status = await self._reader.read(is_ready=self.is_ready, draining=draining)
         return replace(

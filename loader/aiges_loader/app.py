@@ -208,12 +208,15 @@ async def _admin_server(
         return
     api = AdminApi(actions, token=token)
     server = HttpServer(listener, api.handle, ADMIN_LIMITS)
-    await server.start()
-    try:
-        yield _address_of(listener)
-    finally:
-        await server.drain(0.0)
-        await server.close()
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(actions.watch(), name="history")
+        await server.start()
+        try:
+            yield _address_of(listener)
+        finally:
+            watching.cancel()
+            await server.drain(0.0)
+            await server.close()
 
 
 def _address_of(listener: socket.socket) -> str:

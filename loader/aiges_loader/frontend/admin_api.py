@@ -20,7 +20,7 @@ from aiges_loader.frontend import console_files
 from aiges_loader.frontend.answer_fields import SERVER_NAME
 from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.pool.batching import BatchTally
-from aiges_loader.pool.status import CrashReport, ServiceStatus
+from aiges_loader.pool.status import CrashReport, Sample, ServiceStatus
 from aiges_loader.recent_logs import LogPage
 from aiges_loader.reloading import Reloaded
 
@@ -78,6 +78,9 @@ class AdminActions(Protocol):
     async def status(self) -> ServiceStatus:
         """Return the status at this moment."""
 
+    def history(self) -> Sequence[Sample]:
+        """Return moments of the last minutes, the oldest first."""
+
     def crashes(self) -> Sequence[CrashReport]:
         """Return the last deaths of all workers, newest first."""
 
@@ -117,6 +120,7 @@ class AdminApi:
             "/readyz": ("GET", self._readyz),
             "/status": ("GET", self._status),
             "/metrics": ("GET", self._metrics),
+            "/history": ("GET", self._history),
             "/crashes": ("GET", self._crashes),
             "/logs": ("GET", self._logs),
             "/drain": ("POST", self._drain),
@@ -185,6 +189,9 @@ class AdminApi:
             await actions.status(), actions.tally, actions.batches, actions.sessions_ended
         )
         return web.Response(body=body, headers={**_PLAIN, "Content-Type": CONTENT_TYPE})
+
+    async def _history(self, _request: web.BaseRequest) -> web.Response:
+        return _json(HTTPStatus.OK, {"samples": self._actions.history()})
 
     async def _crashes(self, _request: web.BaseRequest) -> web.Response:
         return _json(HTTPStatus.OK, {"crashes": self._actions.crashes()})

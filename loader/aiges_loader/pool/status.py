@@ -195,6 +195,41 @@ class ServiceStatus:
     requests: RequestCounts | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerUsage:
+    """What one worker uses, at one moment of several that are kept.
+
+    Attributes:
+        number: From 1.
+        pid: None while there is no process.
+        rss_bytes: Resident memory.
+        cpu_seconds: Processor time so far.
+    """
+
+    number: int
+    pid: int | None
+    rss_bytes: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What charts are made of, at one moment: members of a status, under the same names."""
+
+    uptime_seconds: float
+    requests: RequestCounts | None
+    workers: Sequence[WorkerUsage]
+
+
+def sample_of(status: ServiceStatus) -> Sample:
+    """Return the part of a status that is worth keeping."""
+    workers = tuple(
+        WorkerUsage(worker.number, worker.pid, worker.rss_bytes, worker.cpu_seconds)
+        for worker in status.workers
+    )
+    return Sample(status.uptime_seconds, status.requests, workers)
+
+
 def service_state(
     *, draining: bool, is_ready: bool, ready: int, planned: int, has_died: bool
 ) -> ServiceState:

@@ -37,6 +37,7 @@ export class Admin {
   }
 
   status = () => this.ask("GET", "/status");
+  history = () => this.ask("GET", "/history");
   crashes = () => this.ask("GET", "/crashes");
   logs = (after) => this.ask("GET", `/logs?after=${after}`);
   // These answer once they are done, however long workers take to start.

@@ -18,11 +18,12 @@ export class Operate {
   #onStatus;
   #logs = new Logs();
   #workers;
-  #before = null; // the status before the last
+  #before = null; // the last status, or moment of the service's own history
   #samples = [];
   #charts;
   #isConnected = false;
   #isAsked = false; // an operator wants it to connect
+  #isAsking = false;
   #timer = 0;
 
   // `onStatus` gets each status and the last crash, where that matters; null when it cannot be had.
@@ -51,20 +52,23 @@ export class Operate {
 
   // Asks now, and again and again while the page is looked at.
   async look() {
+    if (document.hidden || !this.#isAsked || this.#isAsking) return;
     clearTimeout(this.#timer);
-    if (document.hidden || !this.#isAsked) return;
-    const timer = setTimeout(() => this.look(), PERIOD_MS);
-    this.#timer = timer;
+    this.#isAsking = true;
     try {
       await this.#ask();
     } catch (error) {
       if (!(error instanceof AdminError)) throw error;
       this.#lost(error);
+    } finally {
+      this.#isAsking = false;
+      this.#timer = setTimeout(() => this.look(), PERIOD_MS);
     }
   }
 
   async #ask() {
     const status = await this.#admin.status();
+    if (!isOfOneStart(this.#before, status)) await this.#begin(status);
     this.#take(status);
     let crash = null;
     if (document.body.dataset.view === "operate" || status.state !== "ready") {
@@ -84,19 +88,32 @@ export class Operate {
     byId("operate").dataset.connected = "yes";
     byId("disconnect").hidden = !this.#admin.token;
     byId("connect-problem").hidden = true;
-    const before = this.#before;
-    const isSame = before?.pid === status.pid && before.started === status.started;
-    if (before && !isSame) this.#samples = [];
-    if (isSame && status.uptime_seconds > before.uptime_seconds) {
-      this.#samples.push({ at: Date.now(), ...between(before, status) });
-      this.#samples = this.#samples.filter(({ at }) => at >= Date.now() - KEPT_MS);
-    }
-    this.#before = status;
+    this.#sample(status, Date.now());
+    this.#samples = this.#samples.filter(({ at }) => at >= Date.now() - KEPT_MS);
     this.#showTiles(status, this.#samples.at(-1));
     this.#showCharts();
     this.#workers.show(status.workers, this.#samples.at(-1)?.cpu ?? {});
     this.#logs.name(this.#workers.numbers);
     byId("drain").disabled = status.state === "draining";
+  }
+
+  // Takes over what the service itself has kept of the last minutes.
+  async #begin(status) {
+    const { samples } = await this.#admin.history();
+    this.#samples = [];
+    this.#before = null;
+    this.#logs.forget();
+    for (const sample of samples) {
+      const ago = status.uptime_seconds - sample.uptime_seconds;
+      this.#sample({ ...sample, started: status.started }, Date.now() - 1000 * ago);
+    }
+  }
+
+  #sample(moment, at) {
+    if (this.#before && moment.uptime_seconds > this.#before.uptime_seconds) {
+      this.#samples.push({ at, ...between(this.#before, moment) });
+    }
+    this.#before = moment;
   }
 
   #showTiles(status, sample) {
@@ -218,3 +235,5 @@ export class Operate {
     }
   }
 }
+
+const isOfOneStart = (before, after) => before?.started === after.started;

@@ -55,8 +55,8 @@ function client(call) {
     `    }${options.map((option) => `, ${option}`).join("")})${isOnce ? "" : ":"}`,
   ];
   const base = call.way === "websocket" ? call.base.replace(/^http/, "ws") : call.base;
-  const shown = Object.entries(call.expected).map(([name, { data_type: kind }]) =>
-    isOnce ? shownOnce(name, kind) : shownInStream(name, kind),
+  const shown = Object.entries(call.expected).map(([name, { data_type: kind, encoding }]) =>
+    isOnce ? shownOnce(name, kind, encoding) : shownInStream(name, kind),
   );
   const needsInput = call.inputs.some(hasOwnAttributes);
   return [
@@ -79,10 +79,10 @@ function clientData(input) {
   return `Input(${data}, attributes=${literal(texts({ x: input.attributes }).x)})`;
 }
 
-const shownOnce = (name, kind) =>
+const shownOnce = (name, kind, encoding) =>
   kind === "text"
     ? `print(answer[${literal(name)}].text)`
-    : `Path(${literal(`${name}.${kind}`)}).write_bytes(answer[${literal(name)}].data)`;
+    : `Path(${literal(`${name}.${encoding ?? "bin"}`)}).write_bytes(answer[${literal(name)}].data)`;
 
 const shownInStream = (name, kind) =>
   [

@@ -1,6 +1,6 @@
 // From two statuses of a service to what happened between them. Pure.
 
-// Returns {at, requests, errors, p50, p95, cpu, memory}: rates per second, seconds, shares of a
+// Returns {requests, errors, p50, p95, cpu, memory}: rates per second, seconds, shares of a
 // CPU and bytes by worker; null where nothing is known.
 export function between(before, after) {
   const seconds = after.uptime_seconds - before.uptime_seconds;
