@@ -3,13 +3,17 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import pytest
 
+from support.browsing import chromium_browser
+
 NO_WRK = "NO WRK ON PATH: THE BENCHMARK WAS NOT TESTED (Debian: apt-get install wrk)"
 NO_SYSTEMD = "NO SYSTEMD-ANALYZE: THE UNIT FILE WAS NOT VERIFIED (Debian: apt-get install systemd)"
-NO_CHROMIUM = "NO CHROMIUM: THE DEMO PAGE WAS NOT TESTED (Debian: apt-get install chromium)"
+NO_CHROMIUM = "NO CHROMIUM: THE CONSOLE WAS NOT TESTED (Debian: apt-get install chromium)"
 NO_NAMESPACES = "NO PID NAMESPACES (unshare, nsenter, root): PROCESS 1 WAS NOT TESTED"
 
 
@@ -29,6 +33,12 @@ def needs_systemd() -> None:
 def needs_chromium() -> None:
     if not has_chromium():
         pytest.skip(NO_CHROMIUM)
+
+
+@pytest.fixture(scope="session")
+def chromium(needs_chromium: None) -> Iterator[Any]:
+    with chromium_browser() as browser:
+        yield browser
 
 
 @pytest.fixture

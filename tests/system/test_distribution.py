@@ -65,9 +65,9 @@ def test_the_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
         "aiges_wire/pb/aiges_inner_pb2_grpc.py",
         "aiges_loader/shipped/aiges.toml",
         "aiges_loader/shipped/digits/digits.onnx",
-        "aiges_loader/frontend/demo_page/index.html",
-        "aiges_loader/frontend/demo_page/demo.css",
-        "aiges_loader/frontend/demo_page/demo.js",
+        "aiges_loader/frontend/console_page/index.html",
+        "aiges_loader/frontend/console_page/console.css",
+        "aiges_loader/frontend/console_page/main.js",
         "aiges/py.typed",
         "aiges/include/wrapper.h",
     ):

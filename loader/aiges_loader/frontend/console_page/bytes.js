@@ -2,11 +2,11 @@
 
 const PIECE_BYTES = 3 * 2 ** 18; // a multiple of three: the base64 of pieces can be put together
 
-// Returns the base64 of a blob, as strings to be put together.
+// Returns the base64 of a blob, in pieces to be put together: blobs, so that no long string is made.
 export async function base64Of(blob) {
   const parts = [];
   for (let at = 0; at < blob.size; at += PIECE_BYTES) {
-    parts.push(await base64OfPiece(blob.slice(at, at + PIECE_BYTES)));
+    parts.push(new Blob([await base64OfPiece(blob.slice(at, at + PIECE_BYTES))]));
   }
   return parts;
 }

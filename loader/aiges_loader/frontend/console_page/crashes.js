@@ -3,6 +3,7 @@
 import { byId, make } from "./dom.js";
 import { clock } from "./format.js";
 import { tell } from "./i18n.js";
+import { fact } from "./outcome.js";
 
 export function showCrashes(crashes) {
   const list = byId("crashes");
@@ -30,11 +31,12 @@ export function crashOf({ number, worker, exit }, isOpen) {
   );
   const how = exit.signal ?? (exit.exit_status === null ? "–" : String(exit.exit_status));
   const facts = make("dl", { className: "facts" });
-  facts.append(tell(make("dt"), exit.signal ? "crash-signal" : "crash-status"));
-  facts.append(make("dd", { textContent: how }), tell(make("dt"), "crash-calls"));
-  facts.append(make("dd", { textContent: exit.calls.length ? exit.calls.join(", ") : "0" }));
-  facts.append(tell(make("dt"), "crash-was"));
-  facts.append(tell(make("dd"), exit.was_ready ? "crash-ready" : "crash-starting"));
+  const calls = exit.calls.length ? exit.calls.join(", ") : "0";
+  facts.append(
+    fact(exit.signal ? "crash-signal" : "crash-status", make("dd", { textContent: how })),
+    fact("crash-calls", make("dd", { textContent: calls })),
+    fact("crash-was", tell(make("dd"), exit.was_ready ? "crash-ready" : "crash-starting")),
+  );
   const tail = exit.tail.length
     ? make("pre", { className: "tail", textContent: exit.tail.join("\n"), tabIndex: 0 })
     : tell(make("p", { className: "note" }), "no-tail");

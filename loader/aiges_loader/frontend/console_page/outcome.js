@@ -105,10 +105,13 @@ export class Outcome {
     byId("facts").replaceChildren(
       ...facts
         .filter(([, value]) => value)
-        .flatMap(([key, value]) => [tell(make("dt"), key), make("dd", { textContent: value })]),
+        .map(([key, value]) => fact(key, make("dd", { textContent: value }))),
     );
   }
 }
+
+// A name and a value in a <dl>, kept on one line.
+export const fact = (key, value) => make("div", {}, tell(make("dt"), key), value);
 
 function outputOf(name, kind) {
   const title = make("h3", {}, make("span", { textContent: name }));

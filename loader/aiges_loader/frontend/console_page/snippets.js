@@ -19,7 +19,9 @@ function curl(call) {
 }
 
 function written(call) {
-  const parameter = { [call.id]: { ...call.parameters, ...call.expected } };
+  const parameters = Object.entries({ ...call.parameters, ...call.expected }).map(
+    ([name, value]) => `      ${JSON.stringify(name)}: ${JSON.stringify(value)}`,
+  );
   const entries = call.inputs.map((input) => {
     const entry = forHereDocument(JSON.stringify({ ...input.attributes, status: 3, [input.kind]: "" }));
     const source = isFile(input) ? `base64 < ${quoted(input.file)}` : `printf %s ${quoted(input.text)} | base64`;
@@ -28,7 +30,9 @@ function written(call) {
   return [
     "{",
     `  "header": ${forHereDocument(JSON.stringify(call.header))},`,
-    `  "parameter": ${forHereDocument(indented(JSON.stringify(parameter, null, 2), 2))},`,
+    '  "parameter": {',
+    forHereDocument(`    ${JSON.stringify(call.id)}: {\n${parameters.join(",\n")}\n    }`),
+    "  },",
     '  "payload": {',
     entries.join(",\n"),
     "  }",
@@ -36,7 +40,6 @@ function written(call) {
   ].join("\n");
 }
 
-const indented = (text, spaces) => text.replaceAll("\n", `\n${" ".repeat(spaces)}`);
 const forHereDocument = (text) => text.replace(/[\\$`]/g, "\\$&");
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const isFile = (input) => input.text === null || input.text.length > AS_FILE_CHARS;
