@@ -126,6 +126,8 @@ def test_probes_answer_here_as_well(shared: Service) -> None:
         ("GET", "/nothing", 404),
         ("GET", "/drain", 405),
         ("POST", "/status", 405),
+        ("POST", "/logs", 405),
+        ("GET", "/console/nothing.js", 404),
         ("POST", "/workers/9/restart", 404),
         ("POST", "/workers/x/restart", 404),
     ],
@@ -138,9 +140,152 @@ def test_what_is_not_there_is_a_json_error(
     assert answer.json["error"]
 
 
-def test_a_page_of_another_site_may_not_act(shared: Service) -> None:
-    assert ask(shared, "POST", "/drain", origin="http://evil.test").status == 403
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"Origin": "http://evil.test"}, 403),
+        ({"Origin": "http://127.0.0.1:1888"}, 403),  # the service's own page is another site too
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "evil.test"}, 403),  # a name that somebody has made to lead here
+        ({"Host": "evil.test:1889", "Origin": "http://evil.test:1889"}, 403),
+        ({"Host": "127.0.0.1.evil.test"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "text/plain; charset=utf-8"}, 415),
+    ],
+)
+def test_a_page_of_another_site_may_not_act(
+    fields: dict[str, str], status: int, shared: Service
+) -> None:
+    for path in ("/drain", "/reload", "/workers/1/restart"):
+        answer = shared.admin("POST", path, fields)
+        assert answer.status == status
+        assert answer.json["error"]
+        assert "Access-Control-Allow-Origin" not in answer.headers
     assert ask(shared, "GET", "/status").json["state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"Content-Type": "application/json"},
+        {"Sec-Fetch-Site": "none"},
+        {"Host": "localhost:1889"},
+        {"Host": "[::1]:1889"},
+        {"Host": "127.0.0.1:9", "Origin": "http://127.0.0.1:9", "Sec-Fetch-Site": "same-origin"},
+    ],
+)
+def test_who_is_no_page_of_another_site_may_act(fields: dict[str, str], shared: Service) -> None:
+    assert shared.admin("POST", "/workers/9/restart", fields).status == 404
+
+
+def test_pages_of_other_sites_cannot_read_where_there_is_no_token(shared: Service) -> None:
+    origin = {"Origin": "http://evil.test"}
+    preflight = {**origin, "Access-Control-Request-Method": "GET"}
+    assert shared.admin("OPTIONS", "/status", preflight).status == 403
+    for path in ("/status", "/logs", "/crashes", "/history", "/metrics"):
+        assert "Access-Control-Allow-Origin" not in shared.admin("GET", path, origin).headers
+        assert shared.admin("GET", path, {"Host": "evil.test"}).status == 403
+    assert shared.admin("GET", "/readyz", {"Host": "evil.test"}).status == 200
+
+
+def test_pages_of_other_sites_may_do_what_the_token_allows(folder: Path) -> None:
+    origin = {"Origin": "http://127.0.0.1:1888", "Sec-Fetch-Site": "same-site"}
+    with Service(folder, admin={"token": TOKEN}).ready() as service:
+        allowed = service.admin("OPTIONS", "/workers/1/restart", origin)
+        assert allowed.status == 204
+        assert allowed.headers["Access-Control-Allow-Origin"] == "*"
+        assert allowed.headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type"
+        assert "Access-Control-Allow-Credentials" not in allowed.headers
+        for shown, status in ({}, 401), ({"Authorization": f"Bearer {TOKEN}"}, 200):
+            for path in ("/status", "/logs", "/crashes", "/history", "/metrics"):
+                answer = service.admin("GET", path, {**origin, **shown})
+                assert answer.status == status
+                assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert service.admin("POST", "/workers/1/restart", origin).status == 401
+        shown = {"Authorization": f"Bearer {TOKEN}", "Host": "admin.example"}
+        assert service.admin("POST", "/workers/1/restart", {**origin, **shown}).status == 200
+
+
+def test_the_newest_log_records_can_be_asked_for(folder: Path) -> None:
+    with Service(folder).ready() as service:
+        page = ask(service, "GET", "/logs").json
+        texts = [record["text"] for record in page["records"]]
+        assert any(text.startswith("worker ready worker=1") for text in texts)
+        assert [record["number"] for record in page["records"]] == list(range(1, page["last"] + 1))
+        assert page["missed"] == 0
+        two = ask(service, "GET", "/logs?limit=2").json
+        assert [record["text"] for record in two["records"]] == texts[-2:]
+        assert two["missed"] == page["last"] - 2
+        assert ask(service, "GET", f"/logs?after={page['last']}").json["records"] == []
+        ask(service, "POST", "/workers/9/restart")
+        later = ask(service, "GET", f"/logs?after={page['last']}").json["records"]
+        assert later[0]["text"].startswith("admin request from=127.0.0.1 path=/workers/9/restart")
+        for query in ("after=x", "limit=-1", "after=", "limit=1e3"):
+            answer = ask(service, "GET", f"/logs?{query}")
+            assert answer.status == 400
+            assert answer.json["error"].startswith(f"{query.partition('=')[0]}: expected")
+
+
+def test_what_a_worker_writes_is_among_the_records_and_in_the_report_of_its_death(
+    tmp_path: Path,
+) -> None:
+    speaks = ECHO.replace('        node = reqData.get("text")\n', DYING)
+    (tmp_path / "wrapper.py").write_text(speaks)
+    with Service(tmp_path).ready() as service:
+        assert ask(service, "GET", "/crashes").json == {"crashes": []}
+        assert service.once(b"die").code == 10109
+        service.wait_for("restarting worker=1")
+        (crash,) = ask(service, "GET", "/crashes").json["crashes"]
+        assert (crash["number"], crash["worker"]) == (1, 1)
+        assert (crash["exit"]["cause"], crash["exit"]["exit_status"]) == ("crash", 7)
+        assert "last words" in crash["exit"]["tail"]
+        assert len(crash["exit"]["calls"]) == 1
+        records = ask(service, "GET", "/logs").json["records"]
+        said = [record for record in records if record["text"] == "last words"]
+        assert [record["worker"] for record in said] == [1]
+        assert service.once(b"die").code == 10109
+        service.wait_for("restarting worker=1", after=len(service.log))
+        numbers = [crash["number"] for crash in ask(service, "GET", "/crashes").json["crashes"]]
+        assert numbers == [2, 1]
+
+
+DYING = """\
+        node = reqData.get("text")
+        if node.data == b"die":
+            import os, sys
+            print("last words", file=sys.stderr, flush=True)
+            os._exit(7)
+"""
+
+
+def test_history_has_what_charts_need(shared: Service) -> None:
+    samples = ask(shared, "GET", "/history").json["samples"]
+    status = ask(shared, "GET", "/status").json
+    assert 1 <= len(samples) <= 60
+    assert set(samples[0]) < set(status)
+    assert set(samples[0]["workers"][0]) < set(status["workers"][0])
+    assert samples[0]["requests"].keys() == status["requests"].keys()
+
+
+def test_status_counts_requests_and_says_where_they_are_taken(shared: Service) -> None:
+    before = ask(shared, "GET", "/status").json["requests"]
+    shared.once()
+    status = ask(shared, "GET", "/status").json
+    after = status["requests"]
+    assert sum(after["by_duration"]) == sum(before["by_duration"]) + 1
+    assert after["by_code"]["0"] == before["by_code"].get("0", 0) + 1
+    assert len(after["by_duration"]) == len(after["duration_bounds"]) + 1
+    assert after["seconds"] > before["seconds"]
+    assert status["addresses"]["http"] == f"127.0.0.1:{shared.http_port}"
+
+
+def test_the_root_leads_to_the_console(shared: Service) -> None:
+    moved = ask(shared, "GET", "/")
+    assert (moved.status, moved.headers["Location"]) == (301, "/console/")
 
 
 def test_a_restart_brings_a_new_process_and_counts_as_no_crash(folder: Path) -> None:

@@ -184,7 +184,9 @@ CONTRASTS = """() => {
   const pairs = ["good", "warn", "bad"].map((name) => [name, `${name}-wash`]);
   pairs.push(["on-accent", "accent"], ["accent", "accent-wash"]);
   for (const back of ["page", "card", "sunken"]) {
-    for (const front of ["ink", "faint", "accent", "good", "warn", "bad"]) pairs.push([front, back]);
+    for (const front of ["ink", "faint", "accent", "good", "warn", "bad"]) {
+      pairs.push([front, back]);
+    }
   }
   for (const theme of ["light", "dark"]) {
     document.documentElement.dataset.theme = theme;
@@ -300,7 +302,7 @@ def test_outputs_are_shown_by_their_kind(chromium: Any, telling: Service) -> Non
         assert page.inner_text("#output-told").startswith("{\n  ")  # JSON is laid out
         size = "(it) => it.decode().then(() => [it.naturalWidth, it.naturalHeight])"
         assert page.eval_on_selector("#output-pic img", size) == [2, 2]
-        page.wait_for_function("document.querySelector('#output-tone audio').duration > 0")
+        page.wait_for_function("() => document.querySelector('#output-tone audio').duration > 0")
         length = page.eval_on_selector("#output-tone audio", "(sound) => sound.duration")
         assert length == pytest.approx(0.1)  # 3200 bytes at 16 kHz and 16 bits
         with page.expect_download() as saved:
@@ -311,11 +313,13 @@ def test_outputs_are_shown_by_their_kind(chromium: Any, telling: Service) -> Non
 def test_files_are_dropped_pasted_and_taken_back(chromium: Any, telling: Service) -> None:
     deliver = """(name) => {
       const transfer = new DataTransfer();
-      transfer.items.add(new File(["GIF89a...."], "some.gif", { type: "image/gif" }));
-      const [target, type, carries] = name === "drop"
+      const type = "image/gif";
+      transfer.items.add(new File(["GIF89a...."], "some.gif", { type }));
+      const [target, kind, carries] = name === "drop"
         ? [document.getElementById("title-img"), DragEvent, "dataTransfer"]
         : [document.body, ClipboardEvent, "clipboardData"];
-      target.dispatchEvent(new type(name, { [carries]: transfer, bubbles: true, cancelable: true }));
+      const event = { [carries]: transfer, bubbles: true, cancelable: true };
+      target.dispatchEvent(new kind(name, event));
     }"""
     example = DIGIT.stat().st_size
     with browsing(chromium, telling.http_port) as page:

@@ -35,6 +35,7 @@ export class Chart {
   // Shows samples {at, values}: milliseconds since the epoch; series -> number or null.
   show(samples) {
     this.#samples = samples;
+    if (this.#hovered >= samples.length) this.#hovered = null;
     this.#names = [...new Set(samples.flatMap(({ values }) => Object.keys(values)))].sort();
     this.#draw();
   }
