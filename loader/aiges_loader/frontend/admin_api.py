@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from aiohttp import web
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _JSON: Final = {"Content-Type": "application/json", "Server": SERVER_NAME}
 _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 _RESTART: Final = re.compile(r"/workers/([0-9]{1,9})/restart")
+_START_FIRST: Final = "start-first"
+_STOP_FIRST: Final = "stop-first"
+"""Which process of a worker that is restarted comes first, the new or the old."""
 PROBES: Final = ("/livez", "/readyz")
 """Open to everybody: what probes the service may not know its token, and learns one bit."""
 
@@ -62,8 +65,12 @@ class AdminActions(Protocol):
     async def reload(self) -> Reloaded:
         """Live by the configuration as it now is; raise `LeavingError`."""
 
-    async def restart_worker(self, number: int) -> str:
-        """Replace a worker without losing a call.
+    async def restart_worker(self, number: int, *, stop_first: bool) -> str:
+        """Replace a worker without losing a call, and take over what its wrapper says of itself.
+
+        Args:
+            number: Of the worker.
+            stop_first: The old process goes before the new one is started; calls wait meanwhile.
 
         Returns:
             Why it was not replaced, and what is there instead; "" if it was.
@@ -95,7 +102,7 @@ class AdminApi:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        path = request.raw_path.partition("?")[0]
+        path, _, query = request.raw_path.partition("?")
         if path not in PROBES and not self._is_allowed(request):
             answer = _problem(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
             answer.headers["WWW-Authenticate"] = "Bearer"
@@ -103,7 +110,7 @@ class AdminApi:
         restart = _RESTART.fullmatch(path)
         method, answering = self._routes.get(path, ("POST", None))
         if restart:
-            answering = lambda: self._restart(int(restart[1]))  # noqa: E731
+            answering = lambda: self._restart(int(restart[1]), query)  # noqa: E731
         if answering is None:
             return _problem(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")
         if request.method != method and (request.method, method) != ("HEAD", "GET"):
@@ -161,9 +168,14 @@ class AdminApi:
         text = "not reloaded, the configuration stays as it was"
         return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, text, problems)
 
-    async def _restart(self, number: int) -> web.Response:
+    async def _restart(self, number: int, query: str) -> web.Response:
+        order = dict(parse_qsl(query, keep_blank_values=True)).get("order", _START_FIRST)
+        if order not in (_START_FIRST, _STOP_FIRST):
+            text = f"order is {_START_FIRST} or {_STOP_FIRST}, not {order!r}"
+            return _problem(HTTPStatus.BAD_REQUEST, text)
+        stop_first = order == _STOP_FIRST
         try:
-            problem = await self._actions.restart_worker(number)
+            problem = await self._actions.restart_worker(number, stop_first=stop_first)
         except UnknownWorkerError:
             return _problem(HTTPStatus.NOT_FOUND, f"there is no worker {number}")
         except LeavingError:
