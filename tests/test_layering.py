@@ -15,7 +15,7 @@ IO = ("asyncio", "grpc", "aiohttp", "socket", "subprocess", "threading", "time",
 MAY_NOT_IMPORT = {
     "aiges_wire": ("aiges", "aiges_loader", "aiohttp", "uvloop", *IO),
     "aiges": ("aiges_loader", "aiohttp", "uvloop", "numpy", "torch", "click"),
-    "aiges.authoring": ("aiges_loader", "subprocess", "aiohttp"),
+    "aiges.authoring": ("aiges_loader", "aiohttp"),
     "aiges.authoring.methods": IO,
     "aiges_embed": ("aiges_loader", "aiges_wire", "aiges._runtime.main", "grpc"),
     "aiges_loader": ("aiges", "aiges_embed", "subprocess"),

@@ -1,6 +1,8 @@
 """click in two languages: headings, the help option, and what is wrong with a command line."""
 
 import difflib
+import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -9,6 +11,12 @@ from click.exceptions import NoSuchOption
 from aiges.authoring.texts import say
 
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
+
+
+def program() -> str:
+    """Return how the user called us."""
+    path = Path(sys.argv[0])
+    return "python -m aiges" if path.name == "__main__.py" else path.name
 
 
 class _Formatter(click.HelpFormatter):
@@ -29,9 +37,24 @@ class Command(click.Command):
 
     context_class = _Context
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what follows the command in its usage."""
+        return [say("help.any_options"), *super().collect_usage_pieces(ctx)[1:]]
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return click's own option with our words."""
         return _with_our_words(super().get_help_option(ctx))
+
+
+class Option(click.Option):
+    """An option whose help is in the user's language, what click adds to it included."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and its help."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        return record[0], record[1].replace("[required]", say("help.required"))
 
 
 class Group(click.Group):
@@ -39,6 +62,10 @@ class Group(click.Group):
 
     context_class = _Context
     command_class = Command
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what follows the program in its usage."""
+        return [say("help.any_command")]
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return click's own option with our words."""
@@ -66,14 +93,10 @@ def _with_our_words(option: click.Option | None) -> click.Option | None:
 
 def wrong_usage(error: click.UsageError) -> str:
     """Say what is wrong with a command line, and where to read on."""
-    lines = []
+    lines = [say("error", text=_what_is_wrong(error))]
     if error.ctx is not None:
-        lines += [
-            error.ctx.get_usage(),
-            say("usage.try_help", command=error.ctx.command_path),
-            "",
-        ]
-    lines.append(say("error", text=_what_is_wrong(error)))
+        usage = error.ctx.get_usage()
+        lines = [usage, say("usage.try_help", command=error.ctx.command_path), "", *lines]
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from aiges.authoring.texts import say
 CONFIG: Final = "aiges.toml"
 _FOLDER: Final = "wrapper"
 _SOURCE: Final = "wrapper.py"
-_LIBRARY: Final = "libwrapper.so"
+LIBRARY: Final = "libwrapper.so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def find(folder: Path) -> Project:
         raise AuthoringError(say("project.no_folder", folder=folder))
     sources = [folder / _SOURCE, folder / _FOLDER / _SOURCE]
     wrapper = next((source for source in sources if source.is_file()), None)
-    if wrapper is None and not (folder / _LIBRARY).is_file():
+    if wrapper is None and not (folder / LIBRARY).is_file():
         looked = "\n  ".join(str(path) for path in sources)
         raise AuthoringError(say("project.no_wrapper", looked=looked))
     bare = Project(folder, wrapper, None)

@@ -1,4 +1,4 @@
-"""Which files of a project belong to it, and which only happen to lie there. No I/O but a look."""
+"""Which files of a project belong to it, and which only happen to lie there."""
 
 from pathlib import Path, PurePath
 from typing import Final
@@ -42,9 +42,14 @@ _IGNORED_FILES: Final = frozenset({".DS_Store", "Thumbs.db"})
 
 def belongs(path: PurePath) -> bool:
     """Say whether a file, by its path in the project, is part of it: no cache, log or the like."""
-    if any(part in _IGNORED_FOLDERS or part.endswith(".egg-info") for part in path.parts[:-1]):
+    if any(is_ignored_folder(part) for part in path.parts[:-1]):
         return False
     return path.name not in _IGNORED_FILES and not path.name.endswith(_IGNORED_ENDINGS)
+
+
+def is_ignored_folder(name: str) -> bool:
+    """Say whether nothing in folders of that name belongs to a project."""
+    return name in _IGNORED_FOLDERS or name.endswith(".egg-info")
 
 
 def is_environment(folder: Path) -> bool:
