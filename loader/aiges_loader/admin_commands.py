@@ -77,14 +77,16 @@ def reload(address: AdminAddress, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("number", type=click.IntRange(min=1))
+@click.option("--stop-first", is_flag=True, help="The old one goes first; calls wait meanwhile.")
 @admin_command
-def restart(address: AdminAddress, *, number: int, as_json: bool) -> None:
+def restart(address: AdminAddress, *, number: int, stop_first: bool, as_json: bool) -> None:
     """Replace worker NUMBER of a running service by a fresh process, and wait for that.
 
     The new one is ready before the old one goes, where both can run at once. The old one finishes
-    its calls.
+    its calls. With --stop-first there is never more than one: for models that fill the memory.
     """
-    value = ask(address, "POST", f"/workers/{number}/restart", patient=True)
+    order = "stop-first" if stop_first else "start-first"
+    value = ask(address, "POST", f"/workers/{number}/restart?order={order}", patient=True)
     _print_done(value, f"worker {number} restarted", as_json=as_json)
 
 

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from aiges_loader.frontend.admin_api import LeavingError, UnknownWorkerError
 from aiges_loader.frontend.http_api import HttpApi
 from aiges_loader.frontend.request_tally import BOUNDS_S, RequestTally
+from aiges_loader.frontend.schema import SchemaError
 from aiges_loader.fronts.fronts import Fronts
 from aiges_loader.pool.batching import BatchTally
 from aiges_loader.pool.pool import Pool
@@ -126,15 +127,28 @@ class Administration:
         """Live by the configuration as it now is; raise `LeavingError`."""
         return await self._unless_leaving(self._reloads.ask())
 
-    async def restart_worker(self, number: int) -> str:
+    async def restart_worker(self, number: int, *, stop_first: bool) -> str:
         """Replace a worker, or say why not; raise `UnknownWorkerError` or `LeavingError`."""
         if number not in {w.number for w in self._pool.workers if not w.is_leaving}:
             raise UnknownWorkerError
-        restart = asyncio.ensure_future(self._pool.restart(number))
+        restart = asyncio.ensure_future(self._pool.restart(number, stop_first=stop_first))
         try:
-            return await self._unless_leaving(restart)
+            problem = await self._unless_leaving(restart)
         finally:
             restart.cancel()
+        return problem or await self._describe_again()
+
+    async def _describe_again(self) -> str:
+        """Take over what the wrapper now says of itself; return why that cannot be done, or ""."""
+        schema = self._pool.schema
+        if not schema:  # it has gone again
+            return ""
+        try:
+            routes = self._api.describe(schema)
+        except SchemaError as error:
+            return f"the wrapper's schema is unusable, the old routes stay: {error}"
+        await self._fronts.inform(routes)
+        return ""
 
     async def _unless_leaving(self, outcome: "asyncio.Future[T]") -> T:
         await first_of(outcome, self._stop.wait())

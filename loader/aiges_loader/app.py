@@ -230,7 +230,11 @@ async def _describe(pool: Pool, api: HttpApi, fronts: Fronts) -> None:
     try:
         routes = api.describe(schema)
     except SchemaError as error:
-        pool.fail(f"the wrapper's schema is unusable: {error}")
+        problem = f"the wrapper's schema is unusable: {error}"
+        if pool.plan.waits_for_restart:
+            log.error("%s", problem)  # noqa: TRY400 - it says all there is to say
+        else:
+            pool.fail(problem)
         return
     await fronts.inform(routes)
     log.info("ready routes=%s", ",".join(routes))
@@ -344,6 +348,7 @@ async def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         backoff_min_s=settings.backoff_min_s,
         backoff_max_s=settings.backoff_max_s,
         stable_after_s=settings.stable_after_s,
+        retry_starts=settings.give_up is not GiveUp.WAIT,
     )
     return PoolPlan(
         spec=spec,
@@ -354,6 +359,7 @@ async def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         queue_timeout_s=settings.queue_timeout_s,
         restart_wait_s=settings.restart_wait_s,
         keep_probing=settings.give_up is GiveUp.STAY,
+        waits_for_restart=settings.give_up is GiveUp.WAIT,
         min_ready=settings.min_ready,
         retry_on_crash=settings.retry_on_crash,
         batch=BatchPlan(

@@ -311,6 +311,49 @@ def test_a_restart_brings_a_new_process_and_counts_as_no_crash(folder: Path) -> 
         assert dies_within(before["pid"], 5.0)
 
 
+def test_a_worker_that_stops_first_is_restarted_in_its_place_and_describes_itself_anew(
+    folder: Path,
+) -> None:
+    with Service(folder).ready() as service:
+        route = "/v1/private/renamed"
+        assert service.ask("POST", route).status == 404
+        text = ECHO.replace('serviceId = "svcName"', 'serviceId = "renamed"')
+        (folder / "wrapper.py").write_text(text)
+        answer = ask(service, "POST", "/workers/1/restart?order=stop-first")
+        assert answer.json == {"restarted": 1}
+        assert service.once(route=route).code == 0
+        assert service.ask("GET", "/openapi.json").json["servers"][0]["url"] == route
+        (worker,) = ask(service, "GET", "/status").json["workers"]
+        assert worker["restarts"] == 0
+        assert ask(service, "POST", "/workers/1/restart?order=both").status == 400
+
+
+def test_a_service_that_waits_for_a_restart_says_why_it_is_down(folder: Path) -> None:
+    (folder / "wrapper.py").write_text(f"nonsense<tag>\n{ECHO}")
+    with Service(folder, pool={"giveUp": "wait"}) as service:
+        listening = service.wait_for(r"listening http=\S+?:(\d+) .* admin=\S+:(\d+)")
+        service.http_port, service.admin_port = int(listening[1]), int(listening[2])
+        answer = service.once()
+        assert answer.status == 503
+        assert answer.message.startswith("no worker is ready: failed: ")
+        assert answer.message.endswith("SyntaxError: invalid syntax")
+        html = {"Accept": "text/html"}
+        page = service.ask("GET", "/", headers=html)
+        assert page.status == 503
+        assert page.headers["Content-Type"].startswith("text/html")
+        assert "nonsense&lt;tag&gt;" in page.body.decode()
+        (worker,) = ask(service, "GET", "/status").json["workers"]
+        assert worker["state"] == "failed"
+        assert worker["last_exit"]["error"].endswith("SyntaxError: invalid syntax")
+        refused = ask(service, "POST", "/workers/1/restart?order=stop-first")
+        assert refused.status == 500
+        assert "worker 1 did not start again" in refused.json["error"]
+        (folder / "wrapper.py").write_text(ECHO)
+        assert ask(service, "POST", "/workers/1/restart?order=stop-first").status == 200
+        assert service.once().code == 0
+        assert service.ask("GET", "/", headers=html).status == 302
+
+
 def test_the_last_exit_is_a_report(folder: Path) -> None:
     with Service(folder).ready() as service:
         pid = service.worker_pid()
@@ -385,6 +428,7 @@ def test_the_commands_act(folder: Path) -> None:
         pid = service.worker_pid()
         assert "worker 1 restarted" in command(service, "restart", "1").stdout
         assert service.worker_pid() != pid
+        assert "worker 1 restarted" in command(service, "restart", "1", "--stop-first").stdout
         assert command(service, "restart", "7").returncode == 1
         assert "reloaded" in command(service, "reload").stdout
         assert "draining" in command(service, "drain").stdout

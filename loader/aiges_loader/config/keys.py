@@ -188,7 +188,7 @@ _POOL = (
     _seconds("pool", "backoffMin", 0.1, low=0.001),
     _seconds("pool", "backoffMax", 30.0, low=0.001),
     _seconds("pool", "stableAfter", 10.0),
-    _text("pool", "giveUp", "exit", "exit", "stay"),
+    _text("pool", "giveUp", "exit", "exit", "stay", "wait"),
     _switch("pool", "autoMtls", default=False),
     _text("pool", "protocol", "auto", "auto", "1"),
     _seconds("pool", "heartbeat", 1.0, low=0.05),

@@ -20,10 +20,11 @@ class PluginMode(StrEnum):
 
 
 class GiveUp(StrEnum):
-    """What the supervisor does once every worker has failed: end, or stay and answer probes."""
+    """What the supervisor does once every worker has failed."""
 
     EXIT = "exit"
-    STAY = "stay"
+    STAY = "stay"  # and keep trying
+    WAIT = "wait"  # until somebody asks for a restart; a start that fails is not tried again
 
 
 class LogLevel(StrEnum):

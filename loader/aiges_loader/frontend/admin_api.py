@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 _JSON: Final = {"Content-Type": "application/json", "Server": SERVER_NAME}
 _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 _RESTART: Final = re.compile(r"/workers/([0-9]{1,9})/restart")
+_START_FIRST: Final = "start-first"
+_STOP_FIRST: Final = "stop-first"
+"""Which process of a worker that is restarted comes first, the new or the old."""
 PROBES: Final = ("/livez", "/readyz")
 """Open to everybody: what probes the service may not know its token, and learns one bit."""
 
@@ -93,8 +96,12 @@ class AdminActions(Protocol):
     async def reload(self) -> Reloaded:
         """Live by the configuration as it now is; raise `LeavingError`."""
 
-    async def restart_worker(self, number: int) -> str:
-        """Replace a worker without losing a call.
+    async def restart_worker(self, number: int, *, stop_first: bool) -> str:
+        """Replace a worker without losing a call, and take over what its wrapper says of itself.
+
+        Args:
+            number: Of the worker.
+            stop_first: The old process goes before the new one is started; calls wait meanwhile.
 
         Returns:
             Why it was not replaced, and what is there instead; "" if it was.
@@ -223,8 +230,13 @@ class AdminApi:
         named = _RESTART.match(request.raw_path)  # as it did to get here
         assert named is not None
         number = int(named[1])
+        order = _query(request, "order", _START_FIRST)
+        if order not in (_START_FIRST, _STOP_FIRST):
+            text = f"order is {_START_FIRST} or {_STOP_FIRST}, not {order!r}"
+            return _problem(HTTPStatus.BAD_REQUEST, text)
+        stop_first = order == _STOP_FIRST
         try:
-            problem = await self._actions.restart_worker(number)
+            problem = await self._actions.restart_worker(number, stop_first=stop_first)
         except UnknownWorkerError:
             return _problem(HTTPStatus.NOT_FOUND, f"there is no worker {number}")
         except LeavingError:
@@ -277,14 +289,18 @@ def _page(path: str) -> web.Response | None:
     return console_files.page(wanted, console_files.Port.ADMIN)
 
 
+def _query(request: web.BaseRequest, name: str, default: str) -> str:
+    """Read a value of the query; the last counts."""
+    query = request.raw_path.partition("?")[2]
+    return parse_qs(query, keep_blank_values=True).get(name, [default])[-1]
+
+
 def _number(request: web.BaseRequest, name: str, default: int) -> int:
     """Read a number of the query; raise `ValueError` that names it."""
-    values = parse_qs(request.raw_path.partition("?")[2], keep_blank_values=True).get(name)
-    if values is None:
-        return default
-    if not re.fullmatch(r"[0-9]{1,15}", values[-1]):
-        raise ValueError(f"{name}: expected a whole number, got {values[-1]!r}")
-    return int(values[-1])
+    text = _query(request, name, str(default))
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise ValueError(f"{name}: expected a whole number, got {text!r}")
+    return int(text)
 
 
 def _leaving() -> web.Response:

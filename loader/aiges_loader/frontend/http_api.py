@@ -8,14 +8,14 @@ import logging
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote, unquote
 
 import orjson
 from aiohttp import web
 
 from aiges_loader.errors import BodyTooLargeError, CallError, NoWorkerError
-from aiges_loader.frontend import console_files, sse_api, swagger
+from aiges_loader.frontend import console_files, outage_page, sse_api, swagger
 from aiges_loader.frontend.answer_fields import CORS, JSON, SERVER_NAME, answer_head, fields_of
 from aiges_loader.frontend.codec import Check
 from aiges_loader.frontend.example import example_request
@@ -34,6 +34,17 @@ _PLAIN: Final = {"Content-Type": "text/plain", "Server": SERVER_NAME}
 PREFLIGHT_AGE_S: Final = 600
 
 
+class Workers(Backend, Protocol):
+    """What the pages need of the pool besides."""
+
+    @property
+    def outage(self) -> str:
+        """Why no worker will come before somebody acts, in lines; "" if it is not so."""
+
+    async def wait_for_worker(self) -> None:
+        """Return when there is a worker; raise `CallError` if there will be none soon."""
+
+
 class HttpApi:
     """Answers every request of the public HTTP port.
 
@@ -47,7 +58,7 @@ class HttpApi:
     call waits for a worker.
     """
 
-    def __init__(self, backend: Backend, settings: HttpSettings, sessions: SessionApi) -> None:
+    def __init__(self, backend: Workers, settings: HttpSettings, sessions: SessionApi) -> None:
         """Make an API that knows no routes yet."""
         self.draining = False
         self.sessions = sessions
@@ -142,11 +153,15 @@ class HttpApi:
         """Hold a request that came before we know our routes."""
         limit_s = self.settings.restart_wait_s
         try:
+            await self._backend.wait_for_worker()
             async with asyncio.timeout(limit_s):
                 await self._described.wait()
+        except CallError as error:
+            failure = _response(self.inference.failure(error, new_sid()))
+            return self._outage_page(request) or failure
         except TimeoutError:
-            error = NoWorkerError(f"none within {limit_s:g} s")
-            return _response(self.inference.failure(error, new_sid()))
+            late = NoWorkerError(f"none within {limit_s:g} s")
+            return _response(self.inference.failure(late, new_sid()))
         return await self._answer(request)
 
     # Inference:
@@ -218,7 +233,8 @@ class HttpApi:
     def _page(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         method = request.method
         if path == "/":
-            return _redirect(HTTPStatus.FOUND, "/swagger/index.html", method)
+            home = _redirect(HTTPStatus.FOUND, "/swagger/index.html", method)
+            return self._outage_page(request) or home
         if method == "POST" and path.removesuffix("/") in self._inference:
             target = path.removesuffix("/")
             query = request.raw_path.partition("?")[2]
@@ -231,6 +247,11 @@ class HttpApi:
         if path in self._documents:
             return web.Response(body=self._documents[path], headers=_JSON_UTF8)
         return _other_page(path, method)
+
+    def _outage_page(self, request: web.BaseRequest) -> web.Response | None:
+        """Show an author who looks why there is no worker; None if there is, or nobody looks."""
+        outage = self._backend.outage
+        return outage_page.page(outage) if outage and outage_page.is_wanted(request) else None
 
 
 def _check_of(service: Service) -> tuple[Mapping[str, Json], Check]:

@@ -48,6 +48,8 @@ class PoolPlan:
         queue_timeout_s: How long; None is up to the call's own deadline.
         restart_wait_s: How long a call waits for a worker that is being started.
         keep_probing: Go on starting workers that have failed, and never give up.
+        waits_for_restart: Never give up either, but leave a worker that has failed, or did not
+            start, until a restart is asked for.
         min_ready: So many workers must be ready for the service to be.
         retry_on_crash: Try a call whose worker died once more, though it may have done its work.
         batch: Which calls go to a worker together.
@@ -64,6 +66,7 @@ class PoolPlan:
     min_ready: int
     retry_on_crash: bool
     batch: BatchPlan = field(default_factory=BatchPlan)
+    waits_for_restart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,17 @@ class Pool:
         return self.ready_workers >= self.plan.min_ready
 
     @property
+    def outage(self) -> str:
+        """Why no worker will come before a restart is asked for, with its traceback; "" if not so.
+
+        Only of a pool that waits for that: its users are those who write the wrapper.
+        """
+        death = self._last_death()
+        if not self.plan.waits_for_restart or not self._hopeless() or death is None:
+            return ""
+        return f"{death.reason}\n{death.error}".rstrip("\n")
+
+    @property
     def calls(self) -> int:
         """How many calls hold a licence."""
         return self._licences.taken
@@ -206,8 +220,13 @@ class Pool:
 
     # Replacing workers, one after the other, the new one first where that is possible:
 
-    async def restart(self, number: int) -> str:
+    async def restart(self, number: int, *, stop_first: bool = False) -> str:
         """Replace a worker; no call is lost, and none waits if old and new can run side by side.
+
+        Args:
+            number: Of the worker.
+            stop_first: The old process finishes its calls and goes before the new one is started;
+                calls wait meanwhile. Asked for again, it begins anew.
 
         Returns:
             Why it was not replaced, and what is there instead; "" if it was.
@@ -215,6 +234,10 @@ class Pool:
         worker = next((w for w in self.workers if w.number == number and not w.is_leaving), None)
         if worker is None:
             return f"there is no worker {number}"
+        if stop_first:
+            log.info("restarting worker=%d reason=restart asked for", number)
+            problem = await worker.restart()
+            return problem and f"worker {number} did not start again: {problem}"
         return await self._ask_renewal(worker, Cause.REQUEST, "restart asked for")
 
     async def reload(self, plan: PoolPlan) -> str:
@@ -396,8 +419,12 @@ class Pool:
             if ready:
                 worker = min(ready, key=lambda worker: (worker.sessions, worker.running))
                 return worker.open_session(tag, params, events)
-            place = await self._place()
-            place.release()  # a session takes no place of a call; but now there is a worker
+            await self.wait_for_worker()
+
+    async def wait_for_worker(self) -> None:
+        """Return when there is a worker that takes calls; raise `NoWorkerError` as a call would."""
+        place = await self._place()
+        place.release()  # nothing is to be run there
 
     @property
     def licence_limit(self) -> int:
@@ -494,7 +521,16 @@ class Pool:
         """Say why waiting for a worker is in vain; "" if it is not."""
         if any(worker.takes_calls or worker.is_coming for worker in self.workers):
             return ""
-        return ", ".join(sorted({worker.state.value for worker in self.workers}))
+        states = ", ".join(sorted({worker.state.value for worker in self.workers}))
+        death = self._last_death()
+        if self.plan.waits_for_restart and death is not None:
+            return f"{states}: {death.summary}"
+        return states
+
+    def _last_death(self) -> Death | None:
+        """Return the last death among the workers that there are."""
+        deaths = [worker.death for worker in self.workers if worker.death is not None]
+        return max(deaths, key=lambda death: death.at, default=None)
 
     def _listener_at(self, address: str) -> int:
         """Return which worker listens at `address`, 0 for none: with SO_REUSEPORT two can."""
@@ -507,7 +543,8 @@ class Pool:
             return  # `_replace` says what becomes of it
         self._learn()
         told = f"the worker did not start: {death.reason}"
-        if not (self.described.done() or death.by_signal or self._stopping):
+        gives_up = not self.plan.waits_for_restart
+        if gives_up and not (self.described.done() or death.by_signal or self._stopping):
             # A first start fails for a reason that the next would meet again, unless somebody
             # killed it; whoever started us should hear at once.
             self.fail(told)
@@ -549,7 +586,7 @@ class Pool:
 
     def _judge(self, workers: Sequence[Worker]) -> None:
         """Give up where going on is in vain."""
-        if self._stopping or self.failed.done():
+        if self._stopping or self.failed.done() or self.plan.waits_for_restart:
             return
         if not self.described.done():
             # Killed too often, each time before it was ready.

@@ -31,7 +31,7 @@ class RestartPolicy:
 
     The first `AT_ONCE` of them cost no delay, the later ones wait from `backoff_min_s`, each twice
     as long as the one before, up to `backoff_max_s`. A worker that was ready for `stable_after_s`
-    starts with a clean slate.
+    starts with a clean slate. Without `retry_starts`, a start that failed is not tried again.
     """
 
     max_restarts: int = 5
@@ -39,9 +39,16 @@ class RestartPolicy:
     backoff_min_s: float = 0.1
     backoff_max_s: float = 30.0
     stable_after_s: float = 10.0
+    retry_starts: bool = True
 
     def decide(
-        self, exits: tuple[float, ...], now: float, *, ready_for_s: float, dice: float
+        self,
+        exits: tuple[float, ...],
+        now: float,
+        *,
+        ready_for_s: float,
+        dice: float,
+        did_not_start: bool = False,
     ) -> Retry | GiveUp:
         """Judge one more death.
 
@@ -50,10 +57,11 @@ class RestartPolicy:
             now: Monotonic seconds.
             ready_for_s: How long the dead worker had been ready, 0 if it never was.
             dice: A random number in [0, 1) for the jitter.
+            did_not_start: It failed before it was ready, for a reason that the next would meet.
         """
         earlier = () if ready_for_s >= self.stable_after_s else exits
         recent = (*(at for at in earlier if now - at <= self.period_s), now)
-        if len(recent) > self.max_restarts:
+        if len(recent) > self.max_restarts or (did_not_start and not self.retry_starts):
             return GiveUp(recent)
         if len(recent) <= AT_ONCE:
             return Retry(0.0, recent)

@@ -31,6 +31,7 @@ class ExitReport:
         at: When.
         was_ready: It had taken calls.
         calls: Names (sids) of the calls that it had.
+        error: The last error that it wrote, a traceback whole; "" if it wrote none.
         tail: The last lines that it wrote.
     """
 
@@ -41,6 +42,7 @@ class ExitReport:
     at: datetime
     was_ready: bool
     calls: Sequence[str]
+    error: str
     tail: Sequence[str]
 
 

@@ -133,6 +133,7 @@ def _exit_report(death: Death) -> ExitReport:
         at=datetime.fromtimestamp(death.at, UTC),
         was_ready=death.was_ready,
         calls=death.calls,
+        error=death.error,
         tail=death.tail,
     )
 

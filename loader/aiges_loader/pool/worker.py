@@ -80,7 +80,11 @@ class Worker:
         self._keep_probing = keep_probing
         self._idle = asyncio.Event()
         self._idle.set()
-        self._leave = Leave(asyncio.Event(), self._idle, spec.drain_timeout_s)
+        self._drain_s = spec.drain_timeout_s
+        self._stop_asked = False
+        self._restarts_asked: list[asyncio.Future[str]] = []
+        self._restarting_for: list[asyncio.Future[str]] = []  # who waits for the current process
+        self._leave = self._new_leave()
         self._life = self._new_life()
         self._restart_delay_s = 0.0
         self._started_at = self.since
@@ -118,8 +122,10 @@ class Worker:
     @property
     def is_coming(self) -> bool:
         """Say whether this worker may soon take calls though it does not now."""
-        if self._leave.asked.is_set() or self.takes_calls:
+        if self._stop_asked or self.takes_calls:
             return False
+        if self._restarts_asked:
+            return True
         # READY but mute: it has just died, and what follows is decided in a moment.
         if self.state in COMING or self.state in (State.STOPPED, State.READY):
             return True
@@ -146,7 +152,7 @@ class Worker:
     @property
     def is_leaving(self) -> bool:
         """Say whether this worker was asked to stop."""
-        return self._leave.asked.is_set()
+        return self._stop_asked
 
     def wear(self) -> str:
         """Say why the running process should be replaced by a fresh one; "" if it should not."""
@@ -255,24 +261,42 @@ class Worker:
             drain_s: How long calls may take to finish; None is what the spec says.
         """
         if drain_s is not None:
-            self._leave.drain_s = drain_s
+            self._drain_s = self._leave.drain_s = drain_s
+        self._stop_asked = True
         self._leave.asked.set()
+
+    def restart(self) -> "asyncio.Future[str]":
+        """Ask `run` to end the process once its calls are done, and to start another one then.
+
+        It is started at once, whatever the policy says of earlier deaths. A process that is still
+        being started is ended, too: so the last of several requests counts, for all who asked.
+
+        Returns:
+            Resolves with why the new process is not ready; "" if it is.
+        """
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._restarts_asked.append(done)
+        self._leave.asked.set()
+        return done
 
     # The owner task:
 
     async def run(self) -> None:
         """Keep a process alive until `stop`; cancel to kill it."""
         exits: tuple[float, ...] = ()
-        while not self._leave.asked.is_set():
+        while not self._stop_asked:
             await self._live_once()
-            if self.state is State.STOPPED:
-                return
+            if self.state is State.STOPPED:  # asked to stop, or to start afresh
+                exits = ()
+                continue
+            assert self.death is not None
             ready_since = self._life.ready_since
             decision = self._policy.decide(
                 exits,
                 time.monotonic(),
                 ready_for_s=time.monotonic() - ready_since if ready_since else 0.0,
                 dice=random.random(),  # noqa: S311 - jitter, no secret
+                did_not_start=not self.death.was_ready and not self.death.by_signal,
             )
             exits = decision.exits
             delay_s: float | None
@@ -284,8 +308,9 @@ class Worker:
                 delay_s = self._restart_delay_s = decision.delay_s
                 self.on_change()
             await first_of(self._leave.asked.wait(), limit_s=delay_s)
-            if not self._leave.asked.is_set():
-                assert self.death is not None
+            if self._restarts_asked:
+                exits = ()
+            elif not self._stop_asked:
                 self.restarts += 1
                 self.on_restart(self.death.cause)
                 log.info("restarting worker=%d after=%.1fs", self.number, delay_s or 0.0)
@@ -293,9 +318,14 @@ class Worker:
             self._move(Event.STOP)
         elif not self.first_outcome.done():
             self.first_outcome.set_result(False)  # stopped before it ever ran
+        self._restarting_for += self._restarts_asked
+        self._tell_of_restart("it was stopped")
 
     async def _live_once(self) -> None:
         """Run one process from spawn to reap; leave the state at BACKOFF or STOPPED."""
+        self._restarting_for += self._restarts_asked
+        self._restarts_asked = []
+        self._leave = self._new_leave()
         self._life = self._new_life()
         self._restart_delay_s = 0.0
         self._served_before = self.served
@@ -307,6 +337,9 @@ class Worker:
             self.death = death
             self.on_death(death)
         self._move(Event.EXITED)
+
+    def _new_leave(self) -> Leave:
+        return Leave(asyncio.Event(), self._idle, self._drain_s)
 
     def _new_life(self) -> WorkerLife:
         life = WorkerLife(
@@ -333,6 +366,20 @@ class Worker:
         self.since = time.monotonic()
         if event is Event.INITIALISED:
             self.time_to_ready_s = self.since - self._started_at
-        if not self.first_outcome.done() and self.state in _OUTCOMES:
+        is_to_start_afresh = self.state is State.STOPPED and not self._stop_asked
+        if not self.first_outcome.done() and self.state in _OUTCOMES and not is_to_start_afresh:
             self.first_outcome.set_result(self.state is State.READY)
+        if self.state is State.READY:
+            self._tell_of_restart("")
+        elif self.state is State.BACKOFF and self.death is not None:
+            self._tell_of_restart(self.death.reason)
         self.on_change()
+
+    def _tell_of_restart(self, problem: str) -> None:
+        """Answer those who asked for the current process."""
+        if self._restarting_for and not problem:
+            self.on_restart(Cause.REQUEST)
+        for waiting in self._restarting_for:
+            if not waiting.done():  # whoever asked may have gone
+                waiting.set_result(problem)
+        self._restarting_for = []

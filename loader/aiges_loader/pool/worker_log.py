@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,6 +42,25 @@ class LogLine:
     level: int
     message: str
     fields: Mapping[str, object] = field(default_factory=dict)
+
+
+def last_error(lines: Sequence[str]) -> str:
+    """Return the last thing that a worker wrote as an error, a traceback whole; "" if nothing.
+
+    Args:
+        lines: What it wrote, oldest first.
+    """
+    reader = LogReader()
+    block: list[str] = []
+    goes_on = False
+    for line in lines:
+        read = reader.read(line.encode("utf-8", "replace"))
+        is_error = read.level >= logging.ERROR
+        if is_error:
+            # Plain lines of one traceback belong together; a record is whole by itself.
+            block = [*block, read.message] if goes_on else [read.message]
+        goes_on = is_error and reader.in_traceback
+    return "\n".join(block)
 
 
 class LineSplitter:
@@ -88,6 +107,11 @@ class LogReader:
         if text.startswith(_GO_PANIC):
             self._panicking = True
         return LogLine(logging.ERROR if self._is_error(text) else self._default_level, text)
+
+    @property
+    def in_traceback(self) -> bool:
+        """Whether the line that was read last is one of a traceback that goes on."""
+        return self._in_traceback
 
     def _is_error(self, text: str) -> bool:
         if text.startswith(_TRACEBACK):

@@ -9,6 +9,7 @@ from typing import Final
 from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.placement import Placements
 from aiges_loader.pool.wear import WearPolicy
+from aiges_loader.pool.worker_log import last_error
 from aiges_wire import handshake, worker_env
 
 MIN_PORT: Final = 10_000
@@ -116,3 +117,13 @@ class Death:
     was_ready: bool
     calls: tuple[str, ...]
     tail: tuple[str, ...] = field(repr=False)
+
+    @property
+    def error(self) -> str:
+        """The last error that it wrote, a traceback whole; "" if there is none."""
+        return last_error(self.tail)
+
+    @property
+    def summary(self) -> str:
+        """One line for the author of the wrapper: what it wrote last as an error, else `reason`."""
+        return self.error.rpartition("\n")[2] or self.reason

@@ -12,7 +12,8 @@ MAX_MESSAGE_CHARS: Final = 16_384
 """Hosts stop parsing a line at 64 KiB; this leaves room for escapes and the other members."""
 
 _LEVELS: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error"}
-_OUR_FILES: Final = (str(Path(__file__).resolve().parent), "concurrent/futures/thread.py")
+_RUNTIME: Final = Path(__file__).resolve().parent
+_OUR_FOLDERS: Final = (str(_RUNTIME), str(_RUNTIME.parent / "authoring"))
 
 
 class HclogFormatter(logging.Formatter):
@@ -68,6 +69,6 @@ def where(error: BaseException) -> str:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith(("<frozen importlib", _OUR_FILES[0])) or filename.endswith(
-        ("importlib/__init__.py", _OUR_FILES[1])
+    return filename.startswith(("<frozen importlib", *_OUR_FOLDERS)) or filename.endswith(
+        ("importlib/__init__.py", "concurrent/futures/thread.py")
     )

@@ -3,7 +3,8 @@
 import logging
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from aiges import dto
@@ -41,13 +42,12 @@ def run_once(wrapper: "WrapperBase") -> bool:
 
     Problems are logged. After an exception `wrapperError(-1)` is called, as hosts may do.
     """
-    dto.init_rq()
     try:
-        _initialise(wrapper)
-        method, response = _answer(wrapper)
+        initialise(wrapper)
+        method, response = answer(wrapper)
         passed = wrapper.check_resp(response)
         if passed and response.error_code:
-            text = _text_of(wrapper, response)
+            text = text_of(wrapper, response)
             log.info("the wrapper answers with error %s: %r", response.error_code, text)
     except Exception as error:  # whatever user code raises
         return _failed(wrapper, error)
@@ -63,12 +63,10 @@ def run_stream(wrapper: "WrapperBase") -> bool:
 
     Problems are logged. A wrapper that never sends an end is waited for until it is interrupted.
     """
-    dto.init_rq()
     try:
-        _initialise(wrapper)
-        if _defines(wrapper, "wrapperStream"):
-            return _show_all(wrapper)
-        return _converse(wrapper)
+        initialise(wrapper)
+        with closing(results(wrapper)) as responses:
+            return _ends_well(wrapper, responses)
     except Exception as error:  # whatever user code raises
         return _failed(wrapper, error)
 
@@ -76,7 +74,7 @@ def run_stream(wrapper: "WrapperBase") -> bool:
 def only_streams(wrapper: "WrapperBase") -> bool:
     """Say whether the wrapper answers by wrapperStream and no other way."""
     others = ("wrapperOnceExec", "wrapperOnceExecAsync", "wrapperBatchExec", "wrapperCreate")
-    return _defines(wrapper, "wrapperStream") and not any(_defines(wrapper, n) for n in others)
+    return defines(wrapper, "wrapperStream") and not any(defines(wrapper, n) for n in others)
 
 
 def inputs(wrapper: "WrapperBase") -> dto.DataListCls:
@@ -98,24 +96,31 @@ def _parameters(wrapper: "WrapperBase") -> dict[str, Any]:
     return {"sid": SID, **wrapper.params_test_values}
 
 
-def _initialise(wrapper: "WrapperBase") -> None:
+def initialise(wrapper: "WrapperBase") -> None:
+    """Run wrapperInit, with a queue for what it may push later; raise `LocalRunError` if not 0."""
+    dto.init_rq()
     returned = wrapper.wrapperInit(dict(wrapper.config))
     if returned != 0:
         raise LocalRunError(f"wrapperInit returned {returned!r}; 0 says all is well")
 
 
-def _defines(wrapper: "WrapperBase", name: str) -> bool:
+def defines(wrapper: "WrapperBase", name: str) -> bool:
     """Say whether the wrapper has its own method of that name."""
     from aiges.sdk import WrapperBase  # noqa: PLC0415 - imports us
 
     return getattr(type(wrapper), name) is not getattr(WrapperBase, name)
 
 
-def _answer(wrapper: "WrapperBase") -> tuple[str, Any]:
-    """Have one request answered, by the methods that a host would call; name the last of them."""
+def answer(wrapper: "WrapperBase") -> tuple[str, Any]:
+    """Have one request answered, by the methods that a host would call; name the last of them.
+
+    Raises:
+        LocalRunError: It is not answered as it must be.
+        Exception: Whatever the wrapper raises.
+    """
     request = (_parameters(wrapper), inputs(wrapper))
     once, later, batch = (
-        _defines(wrapper, name)
+        defines(wrapper, name)
         for name in ("wrapperOnceExec", "wrapperOnceExecAsync", "wrapperBatchExec")
     )
     given = dict(zip((binding.PARAMS, binding.INPUTS), request, strict=True))
@@ -143,8 +148,18 @@ def _call(
     return binding.bind(method, order).call(method, {**_ALIKE, **given})
 
 
-def _converse(wrapper: "WrapperBase") -> bool:
-    """Have a session of one request, show how it ends, and close it."""
+def results(wrapper: "WrapperBase") -> Generator[dto.Response]:
+    """Have a session of one request; yield its results up to the last one, or to an error.
+
+    Raises:
+        LocalRunError: It does not go as it must.
+        Exception: Whatever the wrapper raises.
+    """
+    return (_yielded if defines(wrapper, "wrapperStream") else _conversed)(wrapper)
+
+
+def _conversed(wrapper: "WrapperBase") -> Generator[dto.Response]:
+    """Have a session by its methods, one after the other, and close it."""
     given: dict[str, object] = {binding.PARAMS: _parameters(wrapper)}
     created = _call(wrapper.wrapperCreate, binding.CREATE_ORDER, given)
     handle = getattr(created, "handle", created)
@@ -155,39 +170,57 @@ def _converse(wrapper: "WrapperBase") -> bool:
     written = _call(wrapper.wrapperWrite, binding.WRITE_ORDER, given)
     if written != 0:
         raise LocalRunError(f"wrapperWrite returned {written!r}; 0 says all is well")
-    results = _read(wrapper, given) if _defines(wrapper, "wrapperRead") else _pushed()
-    passed = _ends_well(wrapper, results)
+    responses = _read(wrapper, given) if defines(wrapper, "wrapperRead") else _pushed()
     try:
-        _call(wrapper.wrapperDestroy, binding.DESTROY_ORDER, given)
-    except Exception:  # a host goes on, too
-        log.exception("wrapperDestroy raised:")
-    return passed
+        for response in responses:
+            yield response
+            if response.error_code or any(i.status in (DataEnd, Once) for i in response.list):
+                return
+    finally:
+        try:
+            _call(wrapper.wrapperDestroy, binding.DESTROY_ORDER, given)
+        except Exception:  # a host goes on, too
+            log.exception("wrapperDestroy raised:")
 
 
-def _show_all(wrapper: "WrapperBase") -> bool:
-    """Give wrapperStream one request and print what it yields, until it ends."""
+def _yielded(wrapper: "WrapperBase") -> Generator[dto.Response]:
+    """Give wrapperStream one request; yield what it does, until it ends."""
     given = {binding.PARAMS: _parameters(wrapper), binding.INPUTS: iter([inputs(wrapper)])}
-    results = _call(wrapper.wrapperStream, binding.STREAM_ORDER, given)
-    if not isinstance(results, Iterable):
+    responses = _call(wrapper.wrapperStream, binding.STREAM_ORDER, given)
+    if not isinstance(responses, Iterable):
         raise LocalRunError("wrapperStream returned no generator: yield Responses")
-    count = 0
-    for response in results:
-        count += 1
+    has_answered = False
+    for response in responses:
+        has_answered = True
         if not isinstance(response, dto.Response):
             kind = type(response).__name__
             raise LocalRunError(f"wrapperStream yielded a {kind}, expected a Response")
-        if code := response.error_code:
-            log.error("wrapperStream ends with error %s: %r", code, _text_of(wrapper, response))
-            return False
-        if not response.list:
+        if not response.error_code and not response.list:
             raise LocalRunError("wrapperStream yielded a Response with an empty list")
-        for item in response.list:
-            print(f"{item.key}: {_shown(item)}", flush=True)
-        if any(item.status == DataEnd for item in response.list):
-            break
-    if not count:
+        yield response
+        if response.error_code or any(item.status == DataEnd for item in response.list):
+            return
+    if not has_answered:
         raise LocalRunError("wrapperStream ended without a result")
-    log.info("wrapperStream works: it gave %d results", count)
+
+
+def _ends_well(wrapper: "WrapperBase", responses: Iterator[dto.Response]) -> bool:
+    """Take a session's results to the last; say whether that is none of an error."""
+    yields = defines(wrapper, "wrapperStream")
+    count = 0
+    for response in responses:
+        count += 1
+        if code := response.error_code:
+            what = "wrapperStream" if yields else "the session"
+            log.error("%s ends with error %s: %r", what, code, text_of(wrapper, response))
+            return False
+        if yields:  # what is pushed is printed by `callback`
+            for item in response.list:
+                print(f"{item.key}: {_shown(item)}", flush=True)
+    if yields:
+        log.info("wrapperStream works: it gave %d results", count)
+    else:
+        log.info("the session is complete")
     return True
 
 
@@ -197,19 +230,6 @@ def _shown(item: dto.ResponseData) -> str:
     if item.type == DataText:
         return repr(bytes(item.data).decode("utf-8", "replace"))
     return f"{len(item.data)} bytes"
-
-
-def _ends_well(wrapper: "WrapperBase", results: Iterator[dto.Response]) -> bool:
-    """Take a session's results to the last; say whether that is none of an error."""
-    for response in results:
-        if response.error_code:
-            text = _text_of(wrapper, response)
-            log.error("the session ends with error %s: %r", response.error_code, text)
-            return False
-        if any(item.status in (DataEnd, Once) for item in response.list):
-            break
-    log.info("the session is complete")
-    return True
 
 
 def _pushed() -> Iterator[dto.Response]:
@@ -238,7 +258,8 @@ def _read(wrapper: "WrapperBase", given: Mapping[str, object]) -> Iterator[dto.R
             yield response
 
 
-def _text_of(wrapper: "WrapperBase", response: dto.Response) -> str:
+def text_of(wrapper: "WrapperBase", response: dto.Response) -> str:
+    """Return the words for a reply that carries an error code."""
     return response.error_text or wrapper.wrapperError(response.error_code)
 
 

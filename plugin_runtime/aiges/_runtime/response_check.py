@@ -21,22 +21,37 @@ def problems(response: object, declared: Mapping[str, Field]) -> list[str]:
         return []
     if not response.list:
         return ["the Response has an empty list"]
-    repeated = [
+    return _repeated(response) + [
+        text for item in response.list for text in _item_problems(item, declared, is_whole=True)
+    ]
+
+
+def problems_of_result(response: Response, declared: Mapping[str, Field]) -> list[str]:
+    """List the same for one result of a session, which may have any status and come empty."""
+    if response.error_code != 0:
+        return []
+    items = [item for item in response.list if item.key or item.data]
+    return [text for item in items for text in _item_problems(item, declared, is_whole=False)]
+
+
+def _repeated(response: Response) -> list[str]:
+    return [
         f"output {key!r} is there {count} times"
         for key, count in Counter(item.key for item in response.list).items()
         if count > 1
     ]
-    return repeated + [text for item in response.list for text in _item_problems(item, declared)]
 
 
-def _item_problems(item: ResponseData, declared: Mapping[str, Field]) -> list[str]:
+def _item_problems(
+    item: ResponseData, declared: Mapping[str, Field], *, is_whole: bool
+) -> list[str]:
     found = []
     sizes = _sizes(item.data)
     if not sizes:
         found.append(f"data must be bytes or str, not {type(item.data).__name__}")
     elif item.len not in sizes:
         found.append(f"len is {item.len}, but data has {sizes[0]} bytes")
-    if item.status != Once:
+    if is_whole and item.status != Once:
         found.append(f"status is {item.status}; a complete answer has {Once} (Once)")
     if declared and item.key not in declared:
         found.append(f"not declared in responseCls, which has {', '.join(declared)}")

@@ -403,8 +403,8 @@ def test_only_a_boolean_switches(read: Loader, said: Said, value: str) -> None:
         ("pool", "initTimeout = nan", "initTimeout: expected a number in 0..604800, got nan"),
         ("pool", "queueTimeout = '1'", 'queueTimeout: expected a number in 0..604800, got "1"'),
         ("pool", "stableAfter = true", "stableAfter: expected a number in 0..604800, got true"),
-        ("pool", "giveUp = 'Exit'", 'giveUp: expected "exit" or "stay", got "Exit"'),
-        ("pool", "giveUp = 1", 'giveUp: expected "exit" or "stay", got 1'),
+        ("pool", "giveUp = 'Exit'", 'giveUp: expected "exit", "stay" or "wait", got "Exit"'),
+        ("pool", "giveUp = 1", 'giveUp: expected "exit", "stay" or "wait", got 1'),
         (
             "pool",
             "backoffMax = 0.05",

@@ -1,5 +1,7 @@
 """When a dead worker is started again."""
 
+from dataclasses import replace
+
 from hypothesis import given, strategies as st
 
 from aiges_loader.pool.restart import AT_ONCE, JITTER, GiveUp, RestartPolicy, Retry
@@ -62,3 +64,11 @@ def test_never_more_than_the_limit_in_any_period(gaps: list[float], dice: float)
 def test_a_huge_budget_does_not_overflow() -> None:
     policy = RestartPolicy(max_restarts=5000, backoff_max_s=30.0)
     assert policy.decide((0.0,) * 4000, 0.0, ready_for_s=0.0, dice=0.0).exits
+
+
+def test_a_start_that_failed_is_tried_again_only_if_the_policy_says_so() -> None:
+    waits = replace(POLICY, retry_starts=False)
+    for policy, expected in ((POLICY, Retry), (waits, GiveUp)):
+        decision = policy.decide((), 0.0, ready_for_s=0.0, dice=0.0, did_not_start=True)
+        assert isinstance(decision, expected)
+    assert waits.decide((), 0.0, ready_for_s=1.0, dice=0.0) == Retry(0.0, (0.0,))

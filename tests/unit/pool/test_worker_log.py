@@ -6,7 +6,13 @@ import logging
 import pytest
 from hypothesis import given, strategies as st
 
-from aiges_loader.pool.worker_log import MAX_LINE_BYTES, LineSplitter, LogReader, printable
+from aiges_loader.pool.worker_log import (
+    MAX_LINE_BYTES,
+    LineSplitter,
+    LogReader,
+    last_error,
+    printable,
+)
 
 
 @given(st.lists(st.binary(max_size=30), max_size=20))
@@ -107,3 +113,22 @@ def test_no_line_can_hurt(line: bytes) -> None:
 
 def test_json_nested_beyond_reason_is_a_plain_line() -> None:
     assert LogReader().read(b'{"a":' * 20_000).level == logging.INFO
+
+
+RECORD = json.dumps({"@level": "error", "@message": "it failed:\nTraceback\nNameError: x"})
+TRACE = ["Traceback (most recent call last):", '  File "w.py", line 1', "KeyError: 'k'"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], ""),
+        (["loading", "loaded"], ""),
+        (["before", *TRACE, "after"], "\n".join(TRACE)),
+        ([*TRACE, RECORD, "after"], "it failed:\nTraceback\nNameError: x"),
+        ([RECORD, *TRACE], "\n".join(TRACE)),
+        ([RECORD, "[ERROR] that is all"], "[ERROR] that is all"),
+    ],
+)
+def test_the_last_error_is_found_and_whole(lines: list[str], expected: str) -> None:
+    assert last_error(lines) == expected
