@@ -278,7 +278,8 @@ def test_operators_have_their_picture_in_both_themes_and_languages(
                 title = {"en-US": "Workers", "zh-CN": "工作进程"}[locale]
                 assert page.inner_text("#workers-title") == title
                 page.wait_for_function(
-                    "() => document.querySelector('.series')?.getAttribute('d').split('L').length > 7"
+                    "() => (document.querySelector('.series')?.getAttribute('d') ?? '')"
+                    ".split('L').length > 7"
                 )
                 picture(page, f"console-operate-{scheme}")
 
