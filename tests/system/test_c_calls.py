@@ -12,16 +12,11 @@ from typing import Any
 import pytest
 
 from aiges.client import Client
-from support.faulty_plugin import Call, build, calls, serve
+from support.faulty_plugin import Call, calls, serve
 from support.service import LIMIT_S, Service
 from support.waiting import eventually
 from support.xsf_client import EXPECTED, payload_json
 from support.xsf_texts import xsf
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("faulty"))
 
 
 @pytest.fixture(scope="module")

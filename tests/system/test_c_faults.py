@@ -25,11 +25,6 @@ RESTARTS_AT_ONCE: Mapping[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("faulty"))
-
-
-@pytest.fixture(scope="module")
 def by_return(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with serve(tmp_path_factory.mktemp("c"), library, **RESTARTS_AT_ONCE) as service:
         yield service.ready()
