@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from support.c_programs import run
-from support.service import ROOT, SOURCES, Service
+from support.service import SOURCES, Service
 
-TEMPLATE = ROOT / "plugin_runtime" / "aiges" / "authoring" / "templates" / "c"
 NAME = "my-plugin"
 ENV: Mapping[str, str] = {
     "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
@@ -22,13 +20,8 @@ ENV: Mapping[str, str] = {
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project as `aiges create` makes it: the template with a name in it."""
-    folder = tmp_path / NAME
-    shutil.copytree(TEMPLATE, folder, ignore=shutil.ignore_patterns("*.so", "build"))
-    for path in folder.rglob("*"):
-        if path.is_file():
-            path.write_text(path.read_text("utf-8").replace("PROJECT_NAME", NAME), "utf-8")
-    return folder
+    sh(f"{sys.executable} -m aiges create -n {NAME} --lang c", tmp_path)
+    return tmp_path / NAME
 
 
 def sh(command: str, folder: Path) -> str:

@@ -234,7 +234,10 @@ WrapperAPI int wrapperRead(const void *handle, pDataList *respData);
  */
 WrapperAPI int wrapperDestroy(const void *handle);
 
-/* Returns text about a session for whoever looks for a fault, valid until the next call with it. */
+/*
+ * Returns text about a session for whoever looks for a fault, valid until the next call with that
+ * handle. Asked when wrapperWrite or wrapperRead has failed; it goes to the log.
+ */
 WrapperAPI const char *wrapperDebugInfo(const void *handle);
 
 /* How 64-bit Linux hosts see the structures. */
