@@ -148,6 +148,26 @@ async def test_a_client_that_leaves_with_results_unread_leaves_nothing(
         assert [result.text for result in caller.stream(["a", "b"])] == ["A", "B"]
 
 
+@pytest.mark.parametrize("name", ["upper", "async", "vad"])
+def test_plugins_are_served_over_version_1_of_the_worker_protocol_too(
+    name: str, tmp_path: Path
+) -> None:
+    """As with AutoMTLS, which knows no other."""
+    sections = {"aiges": {"asyncMode": name == "async"}, "pool": {"protocol": "1"}}
+    with serve(made(name, tmp_path), **sections).ready() as service:
+        with client(service, "http") as caller:
+            if name == "vad":
+                assert segments_of([caller.once(recording()).text]) == SPEECH
+                texts = [result.text for result in caller.stream(pieces(recording()))]
+                assert segments_of(texts) == SPEECH
+            elif name == "async":
+                assert caller.once(TEXT).text == SHOUTED
+                assert [result.text for result in caller.stream(["a", "b"])] == ["A", "B"]
+            else:
+                assert caller.once(TEXT).text == SHOUTED
+        assert service.stop() == 0
+
+
 # --- vad ---
 
 SPEECH = [(500, 1200), (2000, 2300)]
