@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import psutil
 
+from drills.c_plugins import crash_under_load
 from drills.load import Load, our_code, target_of
 from drills.results import MARK, Result, Scale, service
 from drills.sessions import kill_a_worker_with_sessions, stop_with_sessions
@@ -431,6 +432,7 @@ DRILLS: dict[str, Callable[[Scale], Result]] = {
     "wrapper leaks 50 MB a call": leak,
     "wrapper segfaults": crash("segfault", "SIGSEGV"),
     "wrapper calls os._exit": crash("exit", "status 3"),
+    "C plugin crashes under load": crash_under_load,
     "wrapper leaves a daemon": forks,
     "wrapper floods its output": flood,
     "reload under load": reloads,

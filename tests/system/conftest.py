@@ -5,10 +5,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import faulty_plugin
 from support.browsing import chromium_browser
 
 NO_WRK = "NO WRK ON PATH: THE BENCHMARK WAS NOT TESTED (Debian: apt-get install wrk)"
@@ -45,6 +47,12 @@ def chromium(needs_chromium: None) -> Iterator[Any]:
 def needs_namespaces() -> None:
     if not may_make_namespaces():
         pytest.skip(NO_NAMESPACES)
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C plugin that does wrong on request."""
+    return faulty_plugin.build(tmp_path_factory.mktemp("faulty"))
 
 
 def has_wrk() -> bool:

@@ -6,23 +6,17 @@ AIservice makes.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from aiges.client import Client
-from support.faulty_plugin import Call, build, calls, serve
+from support.faulty_plugin import Call, calls, serve
 from support.service import LIMIT_S, Service
 from support.waiting import eventually
-from support.xsf_client import CALL, EXPECTED, call_json, payload_json, reply_json, request_bytes
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("faulty"))
+from support.xsf_client import EXPECTED, payload_json
+from support.xsf_texts import xsf
 
 
 @pytest.fixture(scope="module")
@@ -56,61 +50,6 @@ def calls_of(service: Service, tag: str) -> list[Call]:
 
 def names(found: Sequence[Call]) -> list[str]:
     return [str(call["call"]) for call in found]
-
-
-class Xsf:
-    """Calls over gRPC, in which the client says what the tag is."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._call = channel.unary_unary(CALL)
-
-    def output(self, op: str, handle: str, **more: Any) -> dict[str, Any]:
-        """Make a call; return its LoaderOutput."""
-        reply = self._call(request_bytes(call_json(op, handle=handle, **more)), timeout=LIMIT_S)
-        (entry,) = reply_json(reply)["data"]
-        found: dict[str, Any] = entry["LoaderOutput"]
-        return found
-
-    def once(self, handle: str, text: bytes = b"hello", **params: str) -> dict[str, Any]:
-        data = {
-            "state": "ONCE",
-            "headers": {"sid": f"sid-{handle}", "appid": "me"},
-            "params": params,
-            "expect": [EXPECTED],
-            "pl": [payload_json(text, "data", status="3", encoding="utf8")],
-        }
-        return self.output("AIIn", handle, SeqNo="1", waitTime="20000", data=data)
-
-    def open(self, handle: str, **params: str) -> dict[str, Any]:
-        data = {
-            "state": "STREAM",
-            "headers": {"sid": f"sid-{handle}", "appid": "me"},
-            "params": params,
-            "expect": [EXPECTED],
-        }
-        return self.output("AIIn", handle, SeqNo="1", data=data)
-
-    def feed(self, handle: str, number: int, status: int) -> dict[str, Any]:
-        piece = payload_json(f"piece {number}".encode(), "data", status=str(status))
-        return self.output("AIIn", handle, data={"sync_id": number, "pl": [piece]})
-
-    def fetch(self, handle: str) -> dict[str, Any]:
-        return self.output("AIOut", handle, waitTime="20000")
-
-    def session(self, handle: str, statuses: Sequence[int] = (0, 1, 2), **params: str) -> None:
-        """Run one from its first packet to its last result, or its first error."""
-        self.open(handle, **params)
-        for number, status in enumerate(statuses, 1):
-            if "code" in self.feed(handle, number, status):
-                return
-        while (output := self.fetch(handle)).get("status") != "END":
-            assert "code" not in output
-
-
-@contextmanager
-def xsf(service: Service) -> Iterator[Xsf]:
-    with grpc.insecure_channel(f"127.0.0.1:{service.grpc_port}") as channel:
-        yield Xsf(channel)
 
 
 def test_the_start_hands_over_the_configuration_and_then_the_hosts_functions(

@@ -1,22 +1,28 @@
 """The plugins in C, served: over HTTP, WebSocket, server-sent events and gRPC."""
 
+import asyncio
+import base64
 import json
 import math
 import os
 import re
+import socket
 import struct
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from aiges.client import Client, ClientError, Description, Input, WrapperError
 from support.c_programs import SAMPLES, made, run
 from support.service import LIMIT_S, ROOT, Service
+from support.waiting import until
 
 TEXT_PLUGINS = ["upper", "async"]
 TEXT, SHOUTED = "hello wörld 世界", "HELLO WöRLD 世界"
@@ -104,6 +110,62 @@ def test_a_plugin_without_sessions_says_so(scheme: str, services: dict[str, Serv
     with client(services["upper"], scheme) as caller, pytest.raises(WrapperError) as caught:
         list(caller.stream([TEXT, TEXT]))
     assert "single requests only" in caught.value.message
+
+
+@pytest.mark.parametrize("reads", [0, 3])
+async def test_a_client_that_leaves_with_results_unread_leaves_nothing(
+    reads: int, services: dict[str, Service]
+) -> None:
+    """Its results wait in the plugin's thread, which wrapperDestroy has to wait for."""
+    service = services["async"]
+    text = base64.b64encode(b"x" * 100_000).decode()
+    frame = {
+        "parameter": {"async": {"result": {"data_type": "text"}}},
+        "payload": {"text": {"text": text, "status": 1}},
+    }
+    url = f"http://127.0.0.1:{service.http_port}/v1/svcName"
+    async with (
+        asyncio.timeout(LIMIT_S),
+        aiohttp.ClientSession() as client,
+        client.ws_connect(url) as connection,
+    ):
+        for _ in range(1 + reads):
+            await connection.send_json(frame)
+            await connection.receive_json()
+        # Until every buffer on the way there and back is full.
+        with suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(1.0):
+                    await connection.send_json(frame)
+        connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+    def is_gone() -> bool:
+        status = service.admin("GET", "/status").json
+        return status["licences"]["taken"] == 0 and status["workers"][0]["sessions"] == 0
+
+    await until(is_gone, "the session is gone")
+    with Client(url, timeout_s=LIMIT_S) as caller:
+        assert [result.text for result in caller.stream(["a", "b"])] == ["A", "B"]
+
+
+@pytest.mark.parametrize("name", ["upper", "async", "vad"])
+def test_plugins_are_served_over_version_1_of_the_worker_protocol_too(
+    name: str, tmp_path: Path
+) -> None:
+    """As with AutoMTLS, which knows no other."""
+    sections = {"aiges": {"asyncMode": name == "async"}, "pool": {"protocol": "1"}}
+    with serve(made(name, tmp_path), **sections).ready() as service:
+        with client(service, "http") as caller:
+            if name == "vad":
+                assert segments_of([caller.once(recording()).text]) == SPEECH
+                texts = [result.text for result in caller.stream(pieces(recording()))]
+                assert segments_of(texts) == SPEECH
+            elif name == "async":
+                assert caller.once(TEXT).text == SHOUTED
+                assert [result.text for result in caller.stream(["a", "b"])] == ["A", "B"]
+            else:
+                assert caller.once(TEXT).text == SHOUTED
+        assert service.stop() == 0
 
 
 # --- vad ---

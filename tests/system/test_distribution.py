@@ -70,6 +70,9 @@ def test_the_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
         "aiges_loader/frontend/console_page/main.js",
         "aiges/py.typed",
         "aiges/include/wrapper.h",
+        "aiges/authoring/templates/c/wrapper.c",
+        "aiges/authoring/templates/c/wrapper.schema.json",
+        "aiges/authoring/templates/c/tests/test_wrapper.c",
     ):
         assert needed in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".log")]

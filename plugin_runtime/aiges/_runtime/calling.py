@@ -247,8 +247,10 @@ class WrapperHost:
         """Read a Response that was returned, pushed by `callback`, or is one of a batch.
 
         Raises:
-            NoAnswerError: It is none.
+            NoAnswerError: It is none, or it says itself why there is none.
         """
+        if isinstance(response, convert.NoAnswerError):
+            raise response
         code = convert.error_code(response)
         if code:
             return self.failure(code, convert.error_text(response))

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aiges._runtime.convert import NoAnswerError
     from aiges.dto import Response
 
-    Sink = Callable[[Response, str], int]
+    Sink = Callable[[Response | NoAnswerError, str], int]
 
 _sink: Sink | None = None
 
@@ -36,11 +37,11 @@ def connected() -> bool:
     return _sink is not None
 
 
-def push(response: Response, key: object) -> int:
+def push(response: Response | NoAnswerError, key: object) -> int:
     """Hand a result to the runtime, from any thread.
 
     Args:
-        response: What the wrapper wants to send.
+        response: What the wrapper wants to send, or why that is nothing.
         key: The usrTag or the sid that the wrapper was given; bytes are taken as UTF-8.
 
     Returns:

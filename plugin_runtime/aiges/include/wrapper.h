@@ -101,9 +101,9 @@ typedef struct DataList {
  *             none. Values of a desc are read up to their first NUL.
  *   ret       0, or the plugin's code: respData is then ignored and the request fails.
  *
- * Returns 0, or -1 if nobody waits for that tag any more: the request has failed, was cancelled or
- * has had its last result. An output whose status is DataEnd or DataOnce is the last; so is a ret
- * other than 0. Of a single request the first callback is the answer.
+ * Returns 0, or -1 if the tag is unknown or over: it has had its last result, or its session has
+ * failed or is being destroyed. An output whose status is DataEnd or DataOnce is the last; so is a
+ * ret other than 0. Of a single request the first callback is the answer.
  *
  * May be called from any thread, also while wrapperExecAsync or wrapperWrite still runs. It waits
  * while too many results of the same tag have not been taken yet: hold no lock that
@@ -113,7 +113,8 @@ typedef int (*wrapperCallback)(const void *usrTag, pDataList respData, int ret);
 
 /*
  * What the plugin may tell about a request, from its first call to its last (to wrapperDestroy,
- * or within wrapperExec). Each returns 0 if it was taken.
+ * or within wrapperExec): that it used something, so and so many times; that something measures
+ * this, a number as text; anything worth a line in the log. Each returns 0 if it was taken.
  */
 typedef int (*wrapperMeterCustom)(const void *usrTag, const char *meterKey, int count);
 typedef int (*wrapperMetricsLog)(const void *usrTag, const char *key, const char *value);
@@ -127,7 +128,8 @@ typedef int (*wrapperTraceLog)(const void *usrTag, const char *key, const char *
 WrapperAPI int wrapperSetCtrl(CtrlType type, void *func);
 
 /*
- * Prepares the plugin: reads the model, starts threads. Called once, before anything else.
+ * Prepares the plugin: reads the model, starts threads. Called once, before everything else but
+ * wrapperVersion.
  *
  *   cfg  the keys of [wrapper] in aiges.toml, as text.
  *
@@ -234,7 +236,10 @@ WrapperAPI int wrapperRead(const void *handle, pDataList *respData);
  */
 WrapperAPI int wrapperDestroy(const void *handle);
 
-/* Returns text about a session for whoever looks for a fault, valid until the next call with it. */
+/*
+ * Returns text about a session for whoever looks for a fault, valid until the next call with that
+ * handle. Asked when wrapperWrite or wrapperRead has failed; it goes to the log.
+ */
 WrapperAPI const char *wrapperDebugInfo(const void *handle);
 
 /* How 64-bit Linux hosts see the structures. */

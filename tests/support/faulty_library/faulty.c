@@ -112,7 +112,7 @@ static void add_data(struct note *note, const DataList *list) {
 
 static void write_down(struct note *note) {
     const char *path = getenv("FAULTY_LOG");
-    if (path == NULL)
+    if (path == NULL || *path == 0)
         return;
     add(note, ", \"thread\": %d}\n", (int)gettid());
     int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);

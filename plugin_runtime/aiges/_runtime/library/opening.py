@@ -55,17 +55,18 @@ def _opened(linker: Any, name: str) -> Any:  # noqa: ANN401 - libraries of cffi
     at_once = (
         os.RTLD_NOW | os.RTLD_LOCAL
     )  # a symbol that is nowhere is found out now, not in a call
+    dlerror = linker.dlerror  # looked up first: a look-up forgets the last error
     handle = linker.dlopen(name.encode(), at_once)
     if handle != ffi.NULL:
         return handle
-    complaint = text_at(linker.dlerror())
+    complaint = text_at(dlerror())
     here = Path.cwd() / name
     if "/" in name or not here.is_file():
         where = "" if "/" in name else f", and there is none in {Path.cwd()}"
         raise NoWrapperError(f"{complaint}{where}")
     handle = linker.dlopen(os.fsencode(here), at_once)
     if handle == ffi.NULL:
-        raise NoWrapperError(text_at(linker.dlerror()))
+        raise NoWrapperError(text_at(dlerror()))
     return handle
 
 

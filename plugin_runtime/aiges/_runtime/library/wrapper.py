@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aiges import dto
+from aiges._runtime import results
 from aiges._runtime.convert import NoAnswerError
 from aiges._runtime.library import abi
 from aiges._runtime.library.abi import CData, ffi
@@ -17,7 +18,6 @@ from aiges._runtime.library.lists import inputs_list, params_list, read_outputs,
 from aiges._runtime.library.tags import Tags
 from aiges._runtime.usage import usage
 from aiges.dto import DataListCls, Response, SessionCreateResponse
-from aiges_wire.codes import Code
 
 NOT_TAKEN: Final = -1
 """What a callback returns if nobody waits for the result (any more)."""
@@ -111,10 +111,8 @@ class LibraryWrapper:
         try:
             outputs = [] if code else read_outputs(first, values_end_at_nul=True)
         except NoAnswerError as error:
-            log.error("a callback %s", error)  # noqa: TRY400 - it says all there is to say
-            code = int(Code.EXEC_FAILED)
-            outputs = []
-        return dto.callback(Response(outputs).response_err(code), tag)
+            return results.push(error, tag)
+        return results.push(Response(outputs).response_err(code), tag)
 
     def _meter(self, tag: CData, key: CData, count: int) -> int:
         return dto.callback_metric(text_at(tag), text_at(key), count)
