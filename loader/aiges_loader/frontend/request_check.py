@@ -101,11 +101,14 @@ class RequestCheck:
         names = list(sections.parameter)
         called = names[0] if len(names) == 1 else self._service
         found: dict[str, str] = {}
-        for error in self._validator.iter_errors(request):
-            for path, problem in _problems(error, called):
-                found.setdefault(path, problem)  # one for each place
-            if len(found) > MAX_PROBLEMS:
-                break
+        try:
+            for error in self._validator.iter_errors(request):
+                for path, problem in _problems(error, called):
+                    found.setdefault(path, problem)  # one for each place
+                if len(found) > MAX_PROBLEMS:
+                    break
+        except RecursionError:  # a schema that refers to itself follows a request to any depth
+            raise BadValueError("the request is nested too deeply to be checked") from None
         if found:
             told = [f"{path}: {problem}" for path, problem in islice(found.items(), MAX_PROBLEMS)]
             raise BadValueError("; ".join([*told, "..."] if len(found) > MAX_PROBLEMS else told))
