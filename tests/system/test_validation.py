@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from aiges.client import Client, ServiceError
 from support.service import LIMIT_S, SOURCES, Answer, Service, config_text
 
 WRAPPER = """
@@ -52,7 +53,8 @@ ROUTE = "/v1/private/checked"
 EVENTS = {"Accept": "text/event-stream"}
 REFUSED = (
     'parameter.checked.mode: expected one of "fast", "good", got "slow"; '
-    "parameter.checked.count: expected at most 3, got 4; payload.text.compress: is missing"
+    "parameter.checked.count: expected at most 3, got 4; "
+    'payload.text.compress: expected one of "raw", "gzip", got "zip"'
 )
 
 
@@ -67,7 +69,7 @@ def request(text: str = "aGk=", **params: Any) -> dict[str, Any]:
 
 GOOD = request(mode="fast", count=3)
 BAD = request(mode="slow", count=4)
-del BAD["payload"]["text"]["compress"]
+BAD["payload"]["text"]["compress"] = "zip"
 
 
 def post(service: Service, body: dict[str, Any], **more: Any) -> Answer:
@@ -106,7 +108,7 @@ def test_a_large_request_is_checked_likewise(service: Service) -> None:
 def test_a_request_for_events_is_checked_before_a_session_begins(service: Service) -> None:
     answer = post(service, BAD, headers=EVENTS)
     assert (answer.status, answer.code) == (400, 10107)
-    assert "payload.text.compress: is missing" in answer.message
+    assert 'payload.text.compress: expected one of "raw", "gzip", got "zip"' in answer.message
     assert b'"status":2' in post(service, GOOD, headers=EVENTS).body
 
 
@@ -129,6 +131,16 @@ async def test_the_first_message_of_a_websocket_is_checked_and_no_other(service:
             await socket.send_json({"payload": {"text": {"text": "aGk=", "status": 2}}})
             frames = [await socket.receive_json(timeout=LIMIT_S) for _ in range(3)]
             assert [frame["header"]["status"] for frame in frames] == [0, 1, 2]
+
+
+def test_our_own_client_s_requests_pass(service: Service) -> None:
+    with Client(f"http://127.0.0.1:{service.http_port}") as client:
+        assert client.once(text="hi", params={"mode": "good", "count": 3}).text == "good"
+        (result, _) = client.stream(text="hi", params={"mode": "fast"})
+        assert result.text == "fast"
+        with pytest.raises(ServiceError, match=r"checked\.count: expected at most 3") as caught:
+            client.once(text="hi", params={"mode": "good", "count": 4})
+        assert caught.value.code == 10107
 
 
 def test_it_is_off_unless_asked_for_and_can_be_switched_while_the_service_runs(

@@ -18,7 +18,7 @@ from aiges_loader.errors import BadValueError
 from aiges_loader.frontend.data_fields import TYPE_OF_FIELD
 from aiges_loader.frontend.json_reader import Json
 from aiges_loader.frontend.request_body import Sections
-from aiges_loader.frontend.schema import SchemaError, Service
+from aiges_loader.frontend.schema import SchemaError, Service, default_of
 
 MAX_PROBLEMS: Final = 5
 """So many are told at once."""
@@ -43,11 +43,16 @@ _KINDS: Final = {"object": "an object", "array": "an array", "integer": "an inte
 def request_schema(service: Service) -> dict[str, Json]:
     """Return the JSON Schema that a request is checked against.
 
-    It is the wrapper's own but for the parameter section. There, whatever a client calls the
-    service, its parameters are those of this service; and an expected output, which the wrapper's
-    schema describes like an input, need have neither data nor any attribute.
+    It is the wrapper's own, with three differences, all for requests that clients have always sent.
+    Whatever a client calls the service, its parameters are those of this service. An expected
+    output, which the wrapper's schema describes like an input, need have neither data nor any
+    attribute. In header and payload, a member for which the schema has a default may be missing:
+    the SDK demands the same members of every service's requests.
     """
     properties = dict(_properties(service.input_schema))
+    for name in ("header", "payload"):
+        if name in properties:
+            properties[name] = _without_defaulted(properties[name])
     services = _properties(properties.get("parameter", {}))
     declared = services.get(service.id, next(iter(services.values()), {}))
     if isinstance(declared, dict):
@@ -96,11 +101,14 @@ class RequestCheck:
         names = list(sections.parameter)
         called = names[0] if len(names) == 1 else self._service
         found: dict[str, str] = {}
-        for error in self._validator.iter_errors(request):
-            for path, problem in _problems(error, called):
-                found.setdefault(path, problem)  # one for each place
-            if len(found) > MAX_PROBLEMS:
-                break
+        try:
+            for error in self._validator.iter_errors(request):
+                for path, problem in _problems(error, called):
+                    found.setdefault(path, problem)  # one for each place
+                if len(found) > MAX_PROBLEMS:
+                    break
+        except RecursionError:  # a schema that refers to itself follows a request to any depth
+            raise BadValueError("the request is nested too deeply to be checked") from None
         if found:
             told = [f"{path}: {problem}" for path, problem in islice(found.items(), MAX_PROBLEMS)]
             raise BadValueError("; ".join([*told, "..."] if len(found) > MAX_PROBLEMS else told))
@@ -150,6 +158,20 @@ def _cut(text: str) -> str:
 
 def _path(parts: list[Any]) -> str:
     return ".".join(str(part) for part in parts) or "the request"
+
+
+def _without_defaulted(schema: Json) -> Json:
+    """Require nothing that the schema has a default for, here and in the objects inside."""
+    if not isinstance(schema, dict):
+        return schema
+    changed: dict[str, Json] = dict(schema)
+    members = _properties(schema)
+    if members:
+        changed["properties"] = {name: _without_defaulted(part) for name, part in members.items()}
+    required, default = schema.get("required"), default_of(schema)
+    if isinstance(required, list) and isinstance(default, dict):
+        changed["required"] = [name for name in required if default.get(str(name)) is None]
+    return changed
 
 
 def _expectation(schema: Json) -> Json:

@@ -272,6 +272,8 @@ def _outputs(hint: Any) -> tuple[type, tuple[Output, ...]]:  # noqa: ANN401
     made = []
     for name in names:
         with _Blaming(name):
+            if name not in hints:
+                raise BadSignatureError(f"has no type; outputs are {_INPUT_TYPES}")
             made.append(_output(name, name, _taken_apart(hints[name])))
     if not made:
         raise BadSignatureError(f"{of_class.__name__} has nothing in it")

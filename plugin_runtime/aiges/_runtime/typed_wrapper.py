@@ -69,6 +69,8 @@ class TypedWrapper(WrapperBase):
     def load(self, config: Mapping[str, str]) -> Any:  # noqa: ANN401 - None; an author may forget
         """Prepare: load the model. What is raised here ends the start. May be `async def`.
 
+        Nothing needs to be returned; a number that is not 0 ends the start as well.
+
         Args:
             config: The [wrapper] section of the service's configuration.
         """
@@ -85,8 +87,8 @@ class TypedWrapper(WrapperBase):
             from aiges._runtime.loop_thread import LoopThread  # noqa: PLC0415 - few need it
 
             self._typed_loop = LoopThread()
-        self._settled(self.load(config))
-        return 0
+        returned = self._settled(self.load(config))
+        return 0 if returned is None else returned  # whoever is used to it may refuse by a number
 
     def wrapperFini(self) -> int:  # noqa: N802
         """Call `unload`, and end the event loop if there is one."""

@@ -24,7 +24,6 @@ from aiges.client.data import (
     Piece,
     Result,
     expectations,
-    param_texts,
 )
 from aiges.client.description import Description
 from aiges.client.errors import AnswerTimeoutError, ClientError, SessionEndedError
@@ -243,7 +242,7 @@ class AsyncClient:
         wanted = expectations(description.outputs if expect is None else expect)
         if not wanted:
             raise ValueError("nothing is expected, and the service's outputs are not known")
-        return Opening(description.service_id, self._header, param_texts(params or {}), wanted)
+        return Opening(description.service_id, self._header, params or {}, wanted)
 
 
 class Session:

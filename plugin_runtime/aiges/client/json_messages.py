@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from aiges.client.data import KINDS, Kind, Output, Piece, Result
+from aiges.client.data import KINDS, Kind, Output, Params, Piece, Result
 from aiges.client.errors import ServiceError, UnexpectedAnswerError, service_error
 
 _SHOWN_BYTES: Final = 200
@@ -25,7 +25,7 @@ class Opening(NamedTuple):
 
     service_id: str
     header: Mapping[str, str]
-    params: Mapping[str, str]
+    params: Params
     expect: Mapping[str, Mapping[str, str]]
 
 

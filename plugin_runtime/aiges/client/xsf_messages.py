@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from aiges.client.data import KIND_OF_TYPE, TYPE_OF_KIND, Kind, Output, Piece, Result
+from aiges.client.data import KIND_OF_TYPE, TYPE_OF_KIND, Kind, Output, Piece, Result, param_texts
 from aiges.client.errors import UnexpectedAnswerError, WrapperError, service_error
 from aiges.client.json_messages import Opening
 from aiges_wire.codes import Code
@@ -135,7 +135,7 @@ def _package(opening: Opening, sid: str, pieces: Iterable[Piece]) -> protocol.Lo
     return protocol.LoaderInput(
         serviceId=opening.service_id,
         headers={**opening.header, "sid": sid},
-        params=opening.params,
+        params=param_texts(opening.params),
         expect=[_expected(name, wanted) for name, wanted in opening.expect.items()],
         pl=map(_payload, pieces),
     )

@@ -4,6 +4,7 @@
 
 import enum
 import json
+from collections import namedtuple
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,9 @@ class Nested:
     inner: Answer
 
 
+Bare = namedtuple("Bare", ["a"])
+
+
 class Empty(NamedTuple):
     pass
 
@@ -196,6 +200,7 @@ def str_result(self: Any, text: Text) -> str: ...  # type: ignore[empty-body]
 def maybe_result(self: Any, text: Text) -> Text | None: ...
 def nested_result(self: Any, text: Text) -> Nested: ...  # type: ignore[empty-body]
 def empty_result(self: Any, text: Text) -> Empty: ...  # type: ignore[empty-body]
+def bare_result(self: Any, text: Text) -> Bare: ...  # type: ignore[empty-body]
 def bad_default(self: Any, text: Text, x: Annotated[int, Param(minimum=2)] = 1) -> Text: ...  # type: ignore[empty-body]
 def wrong_default(self: Any, text: Text, x: int = "1") -> Text: ...  # type: ignore[assignment, empty-body]
 def true_default(self: Any, text: Text, x: int = True) -> Text: ...  # type: ignore[empty-body]
@@ -254,6 +259,7 @@ def undefined(self: Any, text: "NotThere") -> Text: ...  # type: ignore[name-def
         (str_result, "its result: str cannot be sent; results are Text, Json, Image, Audio"),
         (maybe_result, "cannot be sent"),
         (nested_result, "its result: inner: Answer cannot be sent"),
+        (bare_result, "its result: a: has no type; outputs are Text"),
         (empty_result, "its result: Empty has nothing in it"),
         (bad_default, "parameter 'x': its default 1: expected a whole number from 2"),
         (wrong_default, "parameter 'x': its default '1': expected a whole number"),

@@ -157,6 +157,17 @@ def test_load_gets_the_configuration_and_only_an_exception_stops_the_start() -> 
     assert wrapper.model == ""
 
 
+@pytest.mark.parametrize(("returned", "status"), [(None, 0), (0, 0), (-1, -1)])
+def test_who_is_used_to_it_may_say_by_a_number_how_loading_went(
+    returned: int | None, status: int
+) -> None:
+    class Loading(Echo):
+        def load(self, config: Mapping[str, str]) -> int | None:
+            return returned
+
+    assert Loading().wrapperInit({}) == status
+
+
 class Counting(TypedWrapper):
     def infer(self, text: Text, up_to: int = 2) -> Iterator[Text]:
         self.ended = False
