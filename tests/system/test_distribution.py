@@ -69,6 +69,11 @@ def test_the_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
         "aiges_loader/frontend/demo_page/demo.css",
         "aiges_loader/frontend/demo_page/demo.js",
         "aiges/py.typed",
+        "aiges/authoring/templates/common/Dockerfile",
+        "aiges/authoring/templates/common/wrapper/test_data/test.png",
+        "aiges/authoring/templates/once/wrapper/wrapper.py",
+        "aiges/authoring/templates/stream/wrapper/test_wrapper.py",
+        "aiges/authoring/templates/batch/wrapper/wrapper.py",
     ):
         assert needed in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".log")]
@@ -91,3 +96,6 @@ def test_an_installed_wheel_runs_away_from_the_checkout(wheel: Path, tmp_path: P
     assert "is fine" in checked
     assert (installed / "bin" / "aiges-loader").exists()
     assert (installed / "bin" / "AIservice").exists()
+    assert (installed / "bin" / "aiges").exists()
+    run(sys.executable, "-m", "aiges", "create", "-n", "made", cwd=folder, **paths)
+    run(sys.executable, "-m", "aiges", "test", "-p", "made", cwd=folder, **paths)
