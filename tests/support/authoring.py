@@ -54,13 +54,14 @@ class Serving(Service):
         program: Sequence[str] = PROGRAM,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        # By hand: a port is chosen by these commands from 1888 on, where others run their tests.
+        # Left to themselves these commands choose from 1888 on, where others run their tests.
         self.port = free_port()
+        quiet = {"AIGES__ADMIN__LISTEN": "127.0.0.1:0"}
         super().__init__(
             folder,
             program=program,
             arguments=(command, "--port", str(self.port), *more),
-            env=environment(**(env or {})),
+            env=environment(**{**quiet, **(env or {})}),
             writes_config=False,
         )
 

@@ -344,6 +344,7 @@ def test_a_service_that_waits_for_a_restart_says_why_it_is_down(folder: Path) ->
         assert "nonsense&lt;tag&gt;" in page.body.decode()
         (worker,) = ask(service, "GET", "/status").json["workers"]
         assert worker["state"] == "failed"
+        assert worker["restarts"] == 0  # a start that fails is not tried again by itself
         assert worker["last_exit"]["error"].endswith("SyntaxError: invalid syntax")
         refused = ask(service, "POST", "/workers/1/restart?order=stop-first")
         assert refused.status == 500

@@ -199,6 +199,22 @@ def test_nothing_outlives_a_killed_run(tmp_path: Path) -> None:
         assert all(dies_within(pid, LIMIT_S) for pid in below)
 
 
+def test_a_terminal_that_goes_away_ends_the_service(tmp_path: Path) -> None:
+    with Serving(created(tmp_path)).ready() as serving:
+        below = serving.workers()
+        assert serving.stop(signal.SIGHUP) == 0
+        assert all(dies_within(pid, LIMIT_S) for pid in below)
+
+
+def test_a_file_of_the_project_takes_the_place_of_no_module_of_the_supervisor(
+    tmp_path: Path,
+) -> None:
+    folder = created(tmp_path)
+    (folder / "uvloop.py").write_text("raise RuntimeError('the wrong uvloop')\n")
+    with Serving(folder).ready() as serving:
+        assert json.loads(serving.example())["header"]["code"] == 0
+
+
 def test_without_a_wrapper_it_says_where_it_looked(tmp_path: Path) -> None:
     done = aiges("run", folder=tmp_path, status=1)
     assert f"{tmp_path}/wrapper.py" in done.stderr

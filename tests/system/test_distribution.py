@@ -73,6 +73,11 @@ def test_the_wheel_has_what_runs_and_nothing_else(wheel: Path) -> None:
         "aiges/authoring/templates/c/wrapper.c",
         "aiges/authoring/templates/c/wrapper.schema.json",
         "aiges/authoring/templates/c/tests/test_wrapper.c",
+        "aiges/authoring/templates/common/Dockerfile",
+        "aiges/authoring/templates/common/wrapper/test_data/test.png",
+        "aiges/authoring/templates/once/wrapper/wrapper.py",
+        "aiges/authoring/templates/stream/wrapper/test_wrapper.py",
+        "aiges/authoring/templates/batch/wrapper/wrapper.py",
     ):
         assert needed in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".log")]
@@ -97,3 +102,6 @@ def test_an_installed_wheel_runs_away_from_the_checkout(wheel: Path, tmp_path: P
     assert Path(headers.rstrip("\n")) == installed / "aiges" / "include"
     assert (installed / "bin" / "aiges-loader").exists()
     assert (installed / "bin" / "AIservice").exists()
+    assert (installed / "bin" / "aiges").exists()
+    run(sys.executable, "-m", "aiges", "create", "-n", "made", cwd=folder, **paths)
+    run(sys.executable, "-m", "aiges", "test", "-p", "made", cwd=folder, **paths)

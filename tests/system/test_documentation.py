@@ -264,7 +264,7 @@ def is_a_path(name: str) -> bool:
 
 def exists(name: str) -> bool:
     """Say whether the repository has the file; people's own files have well-known names."""
-    if name in ("wrapper.py", "wrapper/wrapper.py"):
+    if name in ("wrapper.py", "wrapper/wrapper.py", "wrapper/test_wrapper.py"):
         return True
     if "/" not in name:
         return any(ROOT.glob(f"[!.]*/**/{name}"))

@@ -75,7 +75,7 @@ def serving_options(command: Callable[[serving.Served], int]) -> Callable[..., i
     def wrapped(folder: Path, host: str | None, port: int | None, workers: int | None) -> int:
         found = project.find(folder)
         address = addresses.choose(found.config, os.environ, host=host, port=port)
-        return command(serving.served(found, address, workers))
+        return command(serving.served(found, address, workers, os.environ))
 
     return wrapped
 

@@ -46,18 +46,21 @@ class Served:
     settings: Mapping[str, str]
 
 
-def served(project: Project, address: Address, workers: int | None) -> Served:
+def served(
+    project: Project, address: Address, workers: int | None, environ: Mapping[str, str]
+) -> Served:
     """Put together what overrides the project's configuration.
 
     Args:
         project: The project.
         address: Where to serve.
         workers: How many; None: as configured.
+        environ: Ours; what overrides the configuration there already stays.
     """
     settings = {LISTEN_VARIABLE: str(address)}
     if workers is not None:
         settings[_WORKERS_VARIABLE] = str(workers)
-    if project.config is None:
+    if project.config is None and ADMIN_VARIABLE not in environ:
         settings[ADMIN_VARIABLE] = f"{LOOPBACK}:{free_port(LOOPBACK, ADMIN_PORT)}"
     return Served(project, address, settings)
 
