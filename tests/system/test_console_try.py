@@ -558,7 +558,6 @@ def test_nothing_is_wider_than_the_screen(width: int, chromium: Any, telling: Se
         send(page)
         widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert widths[0] <= widths[1]
-        picture(page, f"try-{width}")
 
 
 # Before there is anything to try:

@@ -215,6 +215,7 @@ export const WORDS = {
   "worker-backoff": word("backing off", "等待重启"),
   "worker-failed": word("failed", "失败"),
 
+  usage: word("Reported by user code", "用户代码上报"),
   crashes: word("Crashes", "异常退出"),
   "no-crashes": word("No worker has died.", "没有工作进程异常退出。"),
   "no-tail": word("It wrote nothing.", "没有输出。"),
