@@ -54,7 +54,8 @@ def browsing(
         yield page
     finally:
         opened.close()
-    assert [text for text in problems if not text.startswith(EXPECTED)] == []
+    unexpected = [text for text in problems if not text.startswith(EXPECTED)]
+    assert not unexpected, unexpected
 
 
 def picture(page: Any, name: str) -> None:
