@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,23 @@ def status(address: AdminAddress, *, as_json: bool) -> None:
     from aiges_loader.admin_screen import print_status  # noqa: PLC0415 - rich takes 0.1 s
 
     print_status(value)
+
+
+@click.command()
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=1), default=100, show_default=True, help="How many."
+)
+@admin_command
+def logs(address: AdminAddress, *, lines: int, as_json: bool) -> None:
+    """Show the newest log records of a running service, its workers' output included."""
+    value = ask(address, "GET", f"/logs?limit={lines}")
+    if as_json:
+        _print_json(value)
+        return
+    for record in value["records"]:
+        clock = datetime.fromisoformat(record["at"]).astimezone().strftime("%H:%M:%S")
+        source = f"[worker {record['worker']}] " if record["worker"] is not None else ""
+        click.echo(f"{clock} {record['level'].upper():<7} {source}{record['text']}")
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from aiges_loader.admin_commands import drain, reload, restart, status
+from aiges_loader.admin_commands import drain, logs, reload, restart, status
 from aiges_loader.config import DEFAULT_NAME, ConfigError, Finding, load_given
 from aiges_loader.exit_status import ExitStatus
 from aiges_loader.flags import DEFAULT_SERVICE
@@ -25,7 +25,7 @@ def commands() -> None:
     """Serve a wrapper.py from supervised worker processes."""
 
 
-for command in (status, drain, reload, restart):
+for command in (status, logs, drain, reload, restart):
     commands.add_command(command)
 
 

@@ -52,39 +52,37 @@ class LogPage:
     missed: int
 
 
+_Kept = tuple[int, float, str, str, str]
+"""Number, time, level, worker, text."""
+
+
 class RecentLogs(logging.Handler):
     """Keeps the newest records, within limits of number and size. Any thread may log and ask."""
 
     def __init__(self, *, max_records: int = MAX_RECORDS, max_chars: int = MAX_CHARS) -> None:
         """Make one that is empty."""
         super().__init__()
-        self._entries: deque[LogEntry] = deque()
+        self._kept: deque[_Kept] = deque()
         self._max_records = max_records
         self._max_chars = max_chars
         self._chars = 0
         self._last = 0
         self._access = threading.Lock()
-        self._formatter = logging.Formatter("%(message)s")  # and the traceback, if there is one
+        self._with_traceback = logging.Formatter("%(message)s")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record; the oldest make room."""
-        text = self._formatter.format(record)
+        """Keep a record; the oldest make room. Workers may flood: little is done here."""
+        text = self._with_traceback.format(record) if record.exc_info else record.getMessage()
         if len(text) > MAX_TEXT_CHARS:
             text = f"{text[:MAX_TEXT_CHARS]}… ({len(text)} characters)"
-        number = worker_of(record)
         with self._access:
             self._last += 1
-            entry = LogEntry(
-                number=self._last,
-                at=datetime.fromtimestamp(record.created, UTC),
-                level=record.levelname.lower(),
-                worker=int(number) if number else None,
-                text=text,
+            self._kept.append(
+                (self._last, record.created, record.levelname, worker_of(record), text)
             )
-            self._entries.append(entry)
             self._chars += len(text)
-            while len(self._entries) > self._max_records or self._chars > self._max_chars:
-                self._chars -= len(self._entries.popleft().text)
+            while len(self._kept) > self._max_records or self._chars > self._max_chars:
+                self._chars -= len(self._kept.popleft()[-1])
 
     def after(self, number: int, limit: int) -> LogPage:
         """Return the newest records, at most `limit`, of those that follow record `number`.
@@ -93,7 +91,18 @@ class RecentLogs(logging.Handler):
         """
         with self._access:
             last = self._last
-            since = number if number <= last else 0
-            wanted = min(limit, last - since, len(self._entries))
-            entries = list(self._entries)
-        return LogPage(entries[len(entries) - wanted :], last, last - since - wanted)
+            kept = list(self._kept)
+        since = number if number <= last else 0
+        wanted = min(limit, last - since, len(kept))
+        entries = [_entry(*one) for one in kept[len(kept) - wanted :]]
+        return LogPage(entries, last, last - since - wanted)
+
+
+def _entry(number: int, created: float, level: str, worker: str, text: str) -> LogEntry:
+    return LogEntry(
+        number=number,
+        at=datetime.fromtimestamp(created, UTC),
+        level=level.lower(),
+        worker=int(worker) if worker else None,
+        text=text,
+    )

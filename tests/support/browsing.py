@@ -10,7 +10,7 @@ from typing import Any
 from support.service import LIMIT_S
 
 PICTURES = os.environ.get("AIGES_CONSOLE_PICTURES", "")
-"""Folder that pictures of the console go to; "": none are taken."""
+"""Folder that pictures of the console go to, docs/images for instance; "": none are taken."""
 
 EXPECTED = ("Failed to load resource",)
 """How the browser reports an answer that is no success; tests look at what the page says of it."""
@@ -54,7 +54,8 @@ def browsing(
         yield page
     finally:
         opened.close()
-    assert [text for text in problems if not text.startswith(EXPECTED)] == []
+    unexpected = [text for text in problems if not text.startswith(EXPECTED)]
+    assert not unexpected, unexpected
 
 
 def picture(page: Any, name: str) -> None:

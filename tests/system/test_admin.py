@@ -439,6 +439,15 @@ def test_the_commands_act(folder: Path) -> None:
         assert "--admin" in done.stderr
 
 
+def test_the_newest_log_records_on_a_terminal(shared: Service) -> None:
+    shown = command(shared, "logs", "-n", "50")
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^\d\d:\d\d:\d\d INFO    worker ready worker=1 pid=\d+$", shown.stdout, re.M)
+    assert len(command(shared, "logs", "-n", "1").stdout.splitlines()) == 1
+    value: Any = json.loads(command(shared, "logs", "--json").stdout)
+    assert value["last"] >= len(value["records"]) > 1
+
+
 def test_each_worker_gets_its_share_of_the_machine_and_a_reload_deals_anew(folder: Path) -> None:
     """H4: what [pool] env says wins over what the supervisor was given."""
     allowed = sorted(os.sched_getaffinity(0))

@@ -19,8 +19,9 @@ from support.waiting import dies_within
 ECHO = (ROOT / "wrappers" / "echo" / "wrapper.py").read_text()
 TALKING = ECHO.replace(
     '        node = reqData.get("text")\n',
-    '        node = reqData.get("text")\n        print("echoing", len(node.data), flush=True)\n',
-)
+    '        node = reqData.get("text")\n        print("echoing", len(node.data), flush=True)\n'
+    '        callback_metric("", "letters", len(node.data))\n',
+).replace("import DataListCls,", "import DataListCls, callback_metric,")
 TOKEN = "open-sesame"
 CONNECTED = "#operate[data-connected=yes]"
 ASKING = "#operate[data-connected=no] #connect"
@@ -118,6 +119,16 @@ def test_charts_and_tiles_follow_what_happens(chromium: Any, folder: Path) -> No
         page.hover(".chart:nth-child(1) svg")
         page.wait_for_selector(".chart:nth-child(1) line.cursor", state="attached")
     assert set(codes) == {0}
+
+
+def test_what_user_code_reports_is_shown(chromium: Any, folder: Path) -> None:
+    with (
+        Service(folder).ready() as service,
+        browsing(chromium, service.admin_port, "operate", waits_for=CONNECTED) as page,
+    ):
+        assert not page.is_visible("#usage")
+        service.once()
+        page.wait_for_selector("#usage dt:text-is('letters') + dd:text-is('5')")
 
 
 def test_the_log_can_be_narrowed_down(chromium: Any, folder: Path) -> None:
@@ -278,8 +289,7 @@ def test_operators_have_their_picture_in_both_themes_and_languages(
                 title = {"en-US": "Workers", "zh-CN": "工作进程"}[locale]
                 assert page.inner_text("#workers-title") == title
                 page.wait_for_function(
-                    "() => (document.querySelector('.series')?.getAttribute('d') ?? '')"
-                    ".split('L').length > 7"
+                    "() => /(L.*){7}/.test(document.querySelector('.series')?.getAttribute('d'))"
                 )
                 picture(page, f"console-operate-{scheme}")
 
@@ -296,4 +306,3 @@ def test_nothing_is_wider_than_the_screen(width: int, chromium: Any, folder: Pat
         page.wait_for_selector("#log .line")
         widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert widths[0] <= widths[1]
-        picture(page, f"operate-{width}")

@@ -258,7 +258,8 @@ def test_an_error_says_its_code_and_what_to_do_in_both_languages(
         assert page.inner_text("#send") == "Send"
 
 
-def test_a_service_that_goes_is_an_error(chromium: Any, tmp_path: Path) -> None:
+@STREAMS
+def test_a_service_that_goes_is_an_error(chromium: Any, tmp_path: Path, way: str) -> None:
     source = ROOT / "wrappers" / "stream" / "wrapper.py"
     (tmp_path / "wrapper.py").write_bytes(source.read_bytes())
     with (
@@ -266,7 +267,7 @@ def test_a_service_that_goes_is_an_error(chromium: Any, tmp_path: Path) -> None:
         browsing(chromium, service.http_port) as page,
     ):
         page.fill("#input-text", "word " * 1000)
-        page.check("#way-websocket")
+        page.check(f"#way-{way}")
         page.click("#send")
         page.wait_for_selector("#output-result")
         service.process.kill()
@@ -558,7 +559,6 @@ def test_nothing_is_wider_than_the_screen(width: int, chromium: Any, telling: Se
         send(page)
         widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert widths[0] <= widths[1]
-        picture(page, f"try-{width}")
 
 
 # Before there is anything to try:
@@ -582,7 +582,8 @@ while not Path({str(go)!r}).exists():
         os.kill(service.worker_pid(), 9)
         service.wait_for("worker died")
         with browsing(chromium, http_port, waits_for="#waiting:visible") as page:
-            assert "no worker is ready" in page.inner_text("#waiting-reason")
+            assert page.inner_text("#waiting-title") == "No worker is ready yet"
+            page.wait_for_selector("#waiting-reason:has-text('no worker is ready')")
             link = page.get_attribute("#waiting-hint a", "href")
             assert link == "http://127.0.0.1:1889/console/#operate"
             with browsing(chromium, admin_port, waits_for="#waiting-crash details") as other:
@@ -590,6 +591,7 @@ while not Path({str(go)!r}).exists():
                 assert "loading weights" in other.inner_text("#waiting-crash .tail")
                 go.touch()
                 other.wait_for_selector("body[data-ready=yes]")
+                assert not other.is_visible("#connect-first")
                 send(other)  # from the admin port to the service
             page.wait_for_selector("body[data-ready=yes]")
             assert not page.is_visible("#waiting")

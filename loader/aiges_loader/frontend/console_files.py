@@ -1,6 +1,7 @@
 """The console at /console/: static files of ours, the same on the public and on the admin port."""
 
 from enum import StrEnum
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -59,5 +60,6 @@ def page(path: str, port: Port) -> web.Response | None:
     return web.Response(text=text, content_type=_TYPES[Path(name).suffix], headers=_FIELDS)
 
 
+@cache
 def _names() -> frozenset[str]:
     return frozenset(path.name for path in _FOLDER.iterdir() if path.suffix in _TYPES)

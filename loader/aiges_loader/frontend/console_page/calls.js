@@ -17,14 +17,13 @@ export class CallError extends Error {
   }
 }
 
-// Returns the two documents as texts; throws a CallError if they cannot be had.
-export async function documents(base) {
-  return Promise.all(["/openapi.json", "/test.json"].map((path) => document(base, path)));
-}
+export const DESCRIPTION = "/openapi.json";
+export const EXAMPLE = "/test.json";
 
-async function document(base, path) {
+// Returns one of the two documents as text; throws a CallError if it cannot be had.
+export async function document(base, path) {
   const response = await reach(`${base}${path}`, { signal: AbortSignal.timeout(15_000) });
-  const text = await response.text();
+  const text = await received(response.text());
   if (response.ok) return text;
   throw new CallError(headerOf(text) ?? { key: "no-service" });
 }
@@ -62,19 +61,19 @@ export async function bodyOf(call) {
 }
 
 async function* overHttp(call, body, signal) {
-  yield (await post(call, body, signal)).text();
+  yield received((await post(call, body, signal)).text());
 }
 
 async function* overEvents(call, body, signal) {
   const response = await post(call, body, signal, { Accept: "text/event-stream" });
   if (!(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
-    yield response.text(); // an error that came before the first result
+    yield received(response.text()); // an error that came before the first result
     return;
   }
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   while (true) {
-    const { done, value } = await reader.read();
+    const { done, value } = await received(reader.read());
     if (done) return;
     waiting += value;
     const events = waiting.split("\n\n");
@@ -124,12 +123,15 @@ function post(call, body, signal, fields = {}) {
   return reach(`${call.base}${call.route}`, { method: "POST", headers, body, signal });
 }
 
-async function reach(url, options) {
+const reach = (url, options) => unlessBroken(fetch(url, options), "unreachable");
+const received = (part) => unlessBroken(part, "cut");
+
+async function unlessBroken(promise, key) {
   try {
-    return await fetch(url, options);
+    return await promise;
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new CallError({ key: "unreachable", message: error.message });
+    if (error.name === "AbortError") throw error; // it was stopped here
+    throw new CallError({ key, message: error.message });
   }
 }
 

@@ -52,5 +52,5 @@ export function otherLanguage() {
 function speak(node, part, attribute = PARTS[part]) {
   const said = words(node.dataset[part], JSON.parse(node.dataset.values ?? "{}"));
   if (attribute) node.setAttribute(attribute, said);
-  else node.textContent = said;
+  else if (node.textContent !== said) node.textContent = said; // or it would be read aloud again
 }

@@ -1,7 +1,7 @@
 // Joins the parts: who serves the page, which view is shown, what state the service is in.
 
 import { Admin } from "./admin.js";
-import { isReady } from "./calls.js";
+import { CallError, isReady as probe } from "./calls.js";
 import { byId } from "./dom.js";
 import { otherLanguage, tell, translate } from "./i18n.js";
 import { Operate } from "./operate.js";
@@ -10,11 +10,13 @@ import { Try } from "./try.js";
 
 const PERIOD_MS = 5000;
 const VIEWS = ["try", "operate"];
+const READY = ["ready", "degraded"];
 
 const isAdminPort = document.body.dataset.port === "admin";
 const admin = new Admin(isAdminPort);
 let base = isAdminPort ? null : location.origin; // of the service
 let isConnected = false; // to the admin API, which says more than a probe
+let isReady = false;
 let crash = null; // the last one, while the service is not ready
 
 // Views:
@@ -41,6 +43,7 @@ function showState(state) {
 
 function onStatus(status, lastCrash = null) {
   isConnected = status !== null;
+  isReady = READY.includes(status?.state);
   if (status === null) {
     if (isAdminPort) showState("unknown");
     return;
@@ -50,6 +53,7 @@ function onStatus(status, lastCrash = null) {
   if (isAdminPort) {
     const wasUnknown = base === null;
     base = addressOf(status.addresses.http);
+    byId("connect-first").hidden = true;
     if (wasUnknown) look();
   }
 }
@@ -67,15 +71,21 @@ let timer = 0;
 async function look() {
   clearTimeout(timer);
   timer = setTimeout(look, PERIOD_MS);
-  if (document.hidden) return;
-  if (!isConnected && !isAdminPort) {
-    try {
-      showState((await isReady(base)) ? "ready" : "not ready");
-    } catch {
-      showState("unreachable");
-    }
+  if (document.hidden || base === null) return;
+  if (!isConnected) await ask();
+  await trying.look(base, { isReady, crash });
+}
+
+async function ask() {
+  if (isAdminPort) return; // pages of another port cannot read the probe
+  try {
+    isReady = await probe(base);
+    showState(isReady ? "ready" : "not ready");
+  } catch (error) {
+    if (!(error instanceof CallError)) throw error;
+    isReady = false;
+    showState("unreachable");
   }
-  await trying.look(base, { crash });
 }
 
 // Begin:

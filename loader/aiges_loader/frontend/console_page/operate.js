@@ -92,6 +92,7 @@ export class Operate {
     this.#samples = this.#samples.filter(({ at }) => at >= Date.now() - KEPT_MS);
     this.#showTiles(status, this.#samples.at(-1));
     this.#showCharts();
+    this.#showUsage({ ...status.used, ...status.measured });
     this.#workers.show(status.workers, this.#samples.at(-1)?.cpu ?? {});
     this.#logs.name(this.#workers.numbers);
     byId("drain").disabled = status.state === "draining";
@@ -145,6 +146,14 @@ export class Operate {
     this.#charts.latency.show(pick(({ p50, p95 }) => ({ p50, p95 })));
     this.#charts.cpu.show(pick(({ cpu }) => cpu));
     this.#charts.memory.show(pick(({ memory }) => memory));
+  }
+
+  #showUsage(reported) {
+    const facts = Object.entries(reported).map(([key, value]) =>
+      make("div", {}, make("dt", { textContent: key }), make("dd", { textContent: number(value) })),
+    );
+    byId("usage").querySelector("dl").replaceChildren(...facts);
+    byId("usage").hidden = facts.length === 0;
   }
 
   #lost(error) {

@@ -11,6 +11,13 @@ const MAX_ROWS = 200; // of frames that are listed; the others are counted
 const MAX_SHOWN_CHARS = 200_000; // of a text output; all of it can be saved
 const CELL_CHARS = 120;
 
+const addresses = []; // of what is shown and can be saved, until the next call
+
+function addressOf(blob) {
+  addresses.push(URL.createObjectURL(blob));
+  return addresses.at(-1);
+}
+
 export class Outcome {
   #began = performance.now();
   #count = 0;
@@ -21,6 +28,7 @@ export class Outcome {
 
   constructor() {
     byId("outputs").replaceChildren();
+    for (const address of addresses.splice(0)) URL.revokeObjectURL(address);
     byId("frames").tBodies[0].replaceChildren();
     byId("frames-box").hidden = true;
     byId("error").hidden = true;
@@ -95,6 +103,8 @@ export class Outcome {
 
   #state(state) {
     byId("result").dataset.state = state;
+    // To be read aloud when it is complete, not piece by piece.
+    byId("outputs").setAttribute("aria-busy", String(state === "receiving"));
     tell(byId("state"), `state-${state}`, { count: this.#count });
     const facts = [
       ["fact-total", milliseconds(this.#elapsed())],
@@ -195,7 +205,7 @@ class DataOutput {
   #show(blob, head, isWhole = false) {
     const known = kindOf(head);
     const typed = known ? blob.slice(0, blob.size, known.type) : blob;
-    const address = URL.createObjectURL(this.kind === "audio" && !known ? this.#wav(blob) : typed);
+    const address = addressOf(this.kind === "audio" && !known ? this.#wav(blob) : typed);
     const shown = {
       image: () => make("img", { src: address, alt: this.name }),
       audio: () => make("audio", { src: address, controls: true }),
@@ -215,7 +225,7 @@ class DataOutput {
 }
 
 function saving(blob, name) {
-  const link = make("a", { href: URL.createObjectURL(blob), download: name, className: "save" });
+  const link = make("a", { href: addressOf(blob), download: name, className: "save" });
   return tell(link, "save");
 }
 

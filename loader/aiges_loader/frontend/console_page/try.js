@@ -1,17 +1,18 @@
 // The view that makes calls: the form, its result, and the same call as code.
 
-import { CallError, WAYS, documents, results } from "./calls.js";
+import { CallError, DESCRIPTION, EXAMPLE, WAYS, document as published, results } from "./calls.js";
 import { crashOf } from "./crashes.js";
 import { describe } from "./description.js";
 import { byId } from "./dom.js";
 import { Form } from "./form.js";
-import { quote } from "./i18n.js";
+import { quote, tell } from "./i18n.js";
 import { Outcome, copying } from "./outcome.js";
 import { SNIPPETS } from "./snippets.js";
 
 export class Try {
   #base = null;
-  #texts = null; // the documents that the form was made from
+  #description = null; // the documents that the form is to be made from
+  #example = null;
   #isLoading = false;
   #form = null;
   #running = null; // ends the call that is going on
@@ -41,39 +42,38 @@ export class Try {
     });
   }
 
-  // Says where the service is, and why nobody answers there, if that is known.
-  async look(base, { crash = null } = {}) {
+  // Says where the service is, whether it is ready, and how its last worker ended if that is known.
+  async look(base, { isReady, crash }) {
     this.#base = base;
-    if (base === null || this.#isLoading || document.hidden) return;
+    if (!this.#form && !isReady) this.#showWaiting("waiting-title", crash);
+    if (this.#isLoading) return;
     this.#isLoading = true;
     try {
-      const texts = await documents(base);
-      this.#found(texts);
+      await this.#learn();
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      if (!this.#form) this.#showWaiting(error, crash);
+      quote(byId("waiting-reason"), error.said);
+      const isThere = error.key !== "unreachable";
+      if (!this.#form) this.#showWaiting(isThere ? "waiting-title" : "waiting-unreachable", crash);
     } finally {
       this.#isLoading = false;
     }
   }
 
-  #found(texts) {
+  async #learn() {
+    const description = await published(this.#base, DESCRIPTION);
+    if (description === this.#description) return;
+    this.#example = await published(this.#base, EXAMPLE); // it may be large
+    this.#description = description;
     byId("waiting").hidden = true;
     byId("try-columns").hidden = false;
-    if (this.#texts?.join() === texts.join()) {
-      byId("changed").hidden = true;
-      return;
-    }
-    const isFirst = this.#form === null;
-    this.#texts = texts;
-    if (isFirst) this.#build();
-    else byId("changed").hidden = false;
+    if (this.#form) byId("changed").hidden = false;
+    else this.#build();
   }
 
-  #showWaiting(error, crash) {
+  #showWaiting(title, crash) {
     byId("waiting").hidden = false;
-    byId("try-columns").hidden = true;
-    quote(byId("waiting-reason"), error.said);
+    tell(byId("waiting-title"), title, { base: this.#base });
     const box = byId("waiting-crash");
     const number = box.firstElementChild?.dataset.number;
     if (crash && String(crash.number) !== number) box.replaceChildren(crashOf(crash, true));
@@ -81,8 +81,7 @@ export class Try {
   }
 
   #build() {
-    const [openapi, example] = this.#texts.map((text) => JSON.parse(text));
-    const description = describe(openapi, example);
+    const description = describe(JSON.parse(this.#description), JSON.parse(this.#example));
     byId("changed").hidden = true;
     this.#form?.leave();
     this.#form = new Form(description, () => this.#showSnippet());

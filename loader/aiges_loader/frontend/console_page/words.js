@@ -20,6 +20,7 @@ export const WORDS = {
   "service-draining": word("draining", "正在退出"),
 
   "waiting-title": word("No worker is ready yet", "还没有就绪的工作进程"),
+  "waiting-unreachable": word("The service cannot be reached at {base}", "无法连接 {base} 上的服务"),
   "waiting-text": word(
     "This page looks again every few seconds and shows the form as soon as the service says what it takes.",
     "本页面每隔几秒检查一次，服务说明自己需要什么之后就显示表单。",
@@ -71,7 +72,7 @@ export const WORDS = {
   "state-idle": word("Nothing sent yet: Send, or Ctrl+Enter", "尚未发送：点“发送”，或按 Ctrl+Enter"),
   "state-sending": word("Sending …", "正在发送……"),
   "state-accepted": word("Accepted; waiting for results …", "已接受，正在等待结果……"),
-  "state-receiving": word("Receiving: {count} …", "正在接收：{count}……"),
+  "state-receiving": word("Receiving …", "正在接收……"),
   "state-done": word("Complete: {count}", "完成：{count}"),
   "state-stopped": word("Stopped after {count}", "已停止，收到 {count}"),
   "state-failed": word("Failed", "失败"),
@@ -215,6 +216,7 @@ export const WORDS = {
   "worker-backoff": word("backing off", "等待重启"),
   "worker-failed": word("failed", "失败"),
 
+  usage: word("Reported by user code", "用户代码上报"),
   crashes: word("Crashes", "异常退出"),
   "no-crashes": word("No worker has died.", "没有工作进程异常退出。"),
   "no-tail": word("It wrote nothing.", "没有输出。"),
