@@ -1,4 +1,4 @@
-"""The chat sample's side that speaks to the endpoint: what it reads, how often it asks, when it stops."""
+"""The chat sample and its endpoint: what it reads, how often it asks, when it stops."""
 
 import asyncio
 import json

@@ -10,7 +10,7 @@ from aiges_wire.frames import MAX_ITEMS
 
 _INT32: Final = range(-(1 << 31), 1 << 31)
 _UINT32: Final = range(1 << 32)
-"""Ask them about an int only: a subclass, such as IntEnum, is compared with every number in them."""
+"""Ask for an int only: a subclass, such as IntEnum, is compared with every number of a range."""
 
 
 class NoAnswerError(Exception):
