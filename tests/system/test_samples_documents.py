@@ -14,6 +14,8 @@ from support.samples import SAMPLES
 from system.test_documentation import Running, blocks, run, shell_of_a_reader, without_sid
 
 NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/wrapper.py"))
+DOCUMENTS = {"README.md": "textgen", **{f"{name}/README.md": name for name in NAMES}}
+"""Each document, and the sample whose folder it goes to. Plugins in C have tests of their own."""
 
 SERVES = "aiges-loader -m 0"
 """How a command ends that goes on until it is stopped; settings may stand before it."""
@@ -28,10 +30,11 @@ def endpoint() -> Iterator[ChatEndpoint]:
         yield running
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_reader_who_follows_the_readme_of_a_sample_sees_what_it_says(
-    name: str, endpoint: ChatEndpoint, tmp_path: Path
+    document: str, endpoint: ChatEndpoint, tmp_path: Path
 ) -> None:
+    name = DOCUMENTS[document]
     shutil.copytree(
         SAMPLES / name,
         tmp_path / "wrappers" / name,
@@ -44,7 +47,7 @@ def test_a_reader_who_follows_the_readme_of_a_sample_sees_what_it_says(
         def here(text: str) -> str:
             return text.replace(":1888", f":{port}").replace(ENDPOINT, endpoint.base_url)
 
-        for block in blocks((SAMPLES / name / "README.md").read_text("utf-8")):
+        for block in blocks((SAMPLES / document).read_text("utf-8")):
             match block.language:
                 case "sh":
                     for line in block.text.splitlines():
