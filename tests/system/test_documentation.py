@@ -114,8 +114,16 @@ class Running:
 
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
-    """What a reader's shell has after the installation, but with free ports."""
-    commands = tmp_path / "bin"
+    return shell_of_a_reader(tmp_path)
+
+
+def shell_of_a_reader(folder: Path) -> dict[str, str]:
+    """Return what a reader's shell has after the installation, but with free ports.
+
+    Args:
+        folder: Gets the commands.
+    """
+    commands = folder / "bin"
     commands.mkdir()
     program = commands / "aiges-loader"
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m aiges_loader "$@"\n')

@@ -60,12 +60,12 @@ def encoded(picture: Image.Image, kind: str = "PNG") -> bytes:
     return out.getvalue()
 
 
-def ask(wrapper: Any, data: bytes) -> Any:
+def ask(wrapper: Any, data: bytes, **params: str) -> Any:
     node = DataListNode()
     node.key, node.data = "img", data
     inputs = DataListCls()
     inputs.list = [node]
-    return wrapper.wrapperOnceExec({}, inputs)
+    return wrapper.wrapperOnceExec(params, inputs)
 
 
 def recognised(wrapper: Any, data: bytes) -> int:
@@ -83,6 +83,20 @@ def test_the_example_picture_is_a_seven_in_the_published_words(wrapper: Any) -> 
     answer = ask(wrapper, (SAMPLE / "test_data" / "7.png").read_bytes())
     assert [(item.key, item.type) for item in answer.list] == [("result", 0)]
     assert answer.list[0].data.decode() == '{"result": 7, "msg": "识别结果为数字: 7"}'
+
+
+def test_who_asks_for_details_learns_how_sure_the_model_is(wrapper: Any) -> None:
+    sure, right = [], []
+    for digit, picture in DIGITS:
+        answer = json.loads(ask(wrapper, encoded(picture), detail="true").list[0].data)
+        assert answer["result"] == answer["scores"].index(max(answer["scores"]))
+        assert answer["confidence"] == max(answer["scores"]) <= 1
+        assert sum(answer["scores"]) == pytest.approx(1, abs=0.001)
+        sure.append(answer["confidence"])
+        right.append(answer["result"] == digit)
+    # What it is sure of is right, and it is not sure of what it gets wrong.
+    assert all(r for r, c in zip(right, sure, strict=True) if c > 0.99)
+    assert sum(c > 0.99 for c in sure) > 70
 
 
 def test_digits_as_they_come_from_mnist(wrapper: Any) -> None:

@@ -1,15 +1,20 @@
-"""Digits: says which handwritten digit a picture shows."""
+"""Digits: says which handwritten digit a picture shows.
+
+The pattern of every classifier: bring the picture into the form that the model was trained on
+(`preprocess.py`), run the model, name the best class.
+"""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from preprocess import NoDigitError, NoPictureError, digit_image
+from numpy.typing import NDArray
+from preprocess import MAX_PIXELS, NoDigitError, NoPictureError, digit_image
 
 from aiges.core.types import DataText
 from aiges.dto import DataListCls, Response, ResponseData
-from aiges.sdk import ImageBodyField, StringBodyField, WrapperBase
+from aiges.sdk import BooleanParamField, ImageBodyField, StringBodyField, WrapperBase
 from aiges.utils.log import log
 
 HERE = Path(__file__).resolve().parent
@@ -17,7 +22,8 @@ HERE = Path(__file__).resolve().parent
 NO_PICTURE = 101
 NO_DIGIT = 102
 TEXTS = {
-    NO_PICTURE: "payload img is not a picture that can be read",
+    NO_PICTURE: "payload img is not a picture that can be read (PNG, JPEG and other common "
+    f"formats, at most {MAX_PIXELS // 1_000_000} million pixels); the log says why",
     NO_DIGIT: "the picture shows no digit",
 }
 
@@ -25,11 +31,12 @@ TEXTS = {
 class UserRequest:
     """What a request brings."""
 
+    detail = BooleanParamField(key="detail", default=False)
     img = ImageBodyField(key="img", path=str(HERE / "test_data" / "7.png"), encoding="png")
 
 
 class UserResponse:
-    """What an answer holds: JSON text {"result": 7, "msg": "..."}."""
+    """What an answer holds: JSON text {"result": 7, "msg": "..."}, and more if asked for."""
 
     result = StringBodyField(key="result")
 
@@ -55,15 +62,16 @@ class Wrapper(WrapperBase):
         """Recognise one digit."""
         picture = reqData.get("img")
         try:
-            image = digit_image(picture.data if picture else b"")
+            if picture is None:
+                raise NoPictureError("the input img is missing")  # noqa: TRY301
+            image = digit_image(picture.data)
         except NoPictureError as error:
             log.info("no picture: %s", error)
             return Response().response_err(NO_PICTURE)
         except NoDigitError:
             return Response().response_err(NO_DIGIT)
         (scores,) = self.model.run(["scores"], {"image": image})
-        digit = int(np.argmax(scores))
-        text = json.dumps({"result": digit, "msg": f"识别结果为数字: {digit}"}, ensure_ascii=False)
+        text = answer_text(scores[0], is_detailed=str(params.get("detail")).lower() == "true")
         result = ResponseData(key="result", type=DataText)
         result.setData(text.encode())
         response = Response()
@@ -77,6 +85,22 @@ class Wrapper(WrapperBase):
     def wrapperFini(self) -> int:
         """Nothing to clean up."""
         return 0
+
+
+def answer_text(scores: NDArray[np.float32], *, is_detailed: bool) -> str:
+    """Write the answer as JSON.
+
+    Args:
+        scores: How likely each digit is, all in all 1.
+        is_detailed: Whether to say how sure the model is, and what it thinks of each digit. The
+            answer is shorter otherwise because clients of long ago know it so.
+    """
+    digit = int(np.argmax(scores))
+    content: dict[str, object] = {"result": digit, "msg": f"识别结果为数字: {digit}"}
+    if is_detailed:
+        likelihoods = [round(float(score), 4) for score in scores]
+        content |= {"confidence": likelihoods[digit], "scores": likelihoods}
+    return json.dumps(content, ensure_ascii=False)
 
 
 if __name__ == "__main__":

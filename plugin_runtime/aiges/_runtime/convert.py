@@ -10,6 +10,7 @@ from aiges_wire.frames import MAX_ITEMS
 
 _INT32: Final = range(-(1 << 31), 1 << 31)
 _UINT32: Final = range(1 << 32)
+"""Ask for an int only: a subclass, such as IntEnum, is compared with every number of a range."""
 
 
 class NoAnswerError(Exception):
@@ -62,7 +63,7 @@ def error_code(response: object) -> int:
         NoAnswerError: The code is no number that the wire can carry.
     """
     code = getattr(response, "error_code", 0)
-    if not isinstance(code, int) or code not in _INT32:
+    if not isinstance(code, int) or int(code) not in _INT32:
         raise NoAnswerError(f"returned error_code {code!r}, expected a 32-bit number")
     return int(code)
 
@@ -79,7 +80,7 @@ def taken(returned: object) -> int:
     Raises:
         NoAnswerError: No number that the wire can carry.
     """
-    if isinstance(returned, int) and returned in _INT32:
+    if isinstance(returned, int) and int(returned) in _INT32:
         return int(returned)
     raise NoAnswerError(f"returned {_kind(returned)}, expected 0")
 
@@ -89,7 +90,7 @@ def status_of(returned: object) -> int:
 
     None counts as a failure, as it does for the original; False is 0.
     """
-    if isinstance(returned, int) and returned in _INT32:
+    if isinstance(returned, int) and int(returned) in _INT32:
         return int(returned)
     return int(Code.EXEC_FAILED)
 
@@ -137,7 +138,7 @@ def _text(key: object) -> str:
 
 
 def _number(key: str, what: str, value: object) -> int:
-    if isinstance(value, int) and value in _UINT32:
+    if isinstance(value, int) and int(value) in _UINT32:
         return int(value)
     raise NoAnswerError(f"returned {what} {value!r} in item {key!r}, expected a number from 0")
 
