@@ -7,7 +7,7 @@ BENCH_STAMP := $(VENV)/.bench-installed
 FUZZ_STAMP := $(VENV)/.fuzz-installed
 PROTOS := $(wildcard proto/aiges_wire/pb/*.proto)
 
-.PHONY: help install proto fmt lint type layering check test drills drills-peers soak run bench fuzz clean
+.PHONY: help install proto config-reference fmt lint type layering check test drills drills-peers soak run bench fuzz clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -22,6 +22,9 @@ $(STAMP): pyproject.toml scripts/gen_proto.py scripts/hatch_build.py $(PROTOS)
 
 proto: $(STAMP)  ## generate the gRPC stubs again
 	$(BIN)/python scripts/gen_proto.py
+
+config-reference: $(STAMP)  ## make the tables of docs/configuration.md again
+	$(BIN)/python scripts/gen_config_reference.py
 
 fmt: $(STAMP)    ## format and sort imports
 	$(BIN)/ruff check --quiet --fix-only .

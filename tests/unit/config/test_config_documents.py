@@ -2,78 +2,93 @@
 
 import re
 import tomllib
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
+import gen_config_reference
 from aiges_loader.config import default_text
-from aiges_loader.config.keys import KEYS, SERVICE, Key, State
+from aiges_loader.config.keys import KEYS, SERVICE, Key, Kind, State
+from gen_config_reference import HEADERS, MismatchError, cells, generate, read_rows, with_tables
 
-ROOT = Path(__file__).resolve().parents[3]
-STATES = {
-    "configuration.md": {state.value: state for state in State},
-    "configuration.zh.md": {
-        "可用": State.WORKS,
-        "不提供": State.ABSENT,
-        "附属": State.DETAIL,
-        "已固定": State.SETTLED,
-        "忽略": State.DEAD,
-    },
-}
-REQUIRED = ("required", "必填")
-
-Row = tuple[str, State, str]
-"""Default, state and meaning as they are documented."""
+REFERENCE = gen_config_reference.MEANINGS.read_text("utf-8")
+NAMES = {language: path.name for language, path in gen_config_reference.DOCUMENTS.items()}
 
 
-def rows(name: str) -> list[tuple[tuple[str, str], Row]]:
-    """Read every table below a heading that names a section."""
+def test_the_tables_of_the_documents_are_those_that_the_generator_makes() -> None:
+    stale = [path.name for path, text in generate().items() if path.read_text("utf-8") != text]
+    assert stale == [], "make config-reference"
+
+
+@pytest.mark.parametrize("name", NAMES.values())
+def test_every_known_key_has_one_row_and_no_other_key_has(name: str) -> None:
     section = ""
-    found = []
-    for line in (ROOT / "docs" / name).read_text(encoding="utf-8").splitlines():
-        if heading := re.match(r"## (?:`\[([^]]+)\]`[:：])?", line):
+    documented = []
+    for line in (gen_config_reference.ROOT / "docs" / name).read_text("utf-8").splitlines():
+        if heading := re.match(r"## (?:`\[([^]]+)\]`)?", line):
             section = heading[1] or ""
         elif section and line.startswith("| `"):
-            keys, _, default, state, meaning = line.strip("| ").split(" | ")
-            row = (default.strip().strip("`"), STATES[name][state], meaning)
-            found += [((section, key), row) for key in re.findall(r"`([^`]+)`", keys)]
-    return found
-
-
-@pytest.mark.parametrize("name", STATES)
-def test_every_known_key_has_one_row_and_no_other_key_has(name: str) -> None:
-    documented = [key for key, _ in rows(name)]
+            names = line.split("|")[1]
+            documented += [(section, key) for key in re.findall(r"`([^`]+)`", names)]
     assert sorted(documented) == sorted(KEYS)
 
 
-@pytest.mark.parametrize("name", STATES)
-def test_the_documented_defaults_and_states_are_those_of_the_program(name: str) -> None:
-    for (section, key), (default, state, meaning) in rows(name):
-        known = KEYS[section, key]
-        assert state is known.state, f"[{section}] {key}"
-        assert meaning, f"[{section}] {key}"
-        if known.state in {State.WORKS, State.ABSENT} and key != "log.level":
-            assert default in written(known), f"[{section}] {key}"
-        else:
-            assert default == "", f"[{section}] {key}"
+def test_a_row_says_what_the_program_knows_of_a_key() -> None:
+    key = Key("pool", "patience", Kind.NUMBER, 0.25, low=0.1, high=9)
+    meanings = '[pool.patience]\nunit = "seconds"\nen = "Longest wait."\nzh = "最长等待。"\n'
+    (row,) = read_rows(meanings, {("pool", "patience"): key})["pool"]
+    english = ("`patience`", "number, seconds", "`0.25`", "0.1..9", "works", "Longest wait.")
+    assert cells(row, "en") == english
+    assert cells(row, "zh") == ("`patience`", "数，秒", "`0.25`", "0.1..9", "可用", "最长等待。")
 
 
-def written(key: Key) -> tuple[str, ...]:
-    """Return the spellings that the default may have in a document."""
-    match key.default:
-        case None:
-            return REQUIRED
-        case bool():
-            return ("true" if key.default else "false",)
-        case str():
-            return (f'"{key.default}"',)
-        case float():
-            return (f"{key.default:g}",)
-        case tuple() | MappingProxyType():
-            return ("[]", "{}")
-        case _:
-            return (str(key.default),)
+MODE = Key("demo", "mode", Kind.TEXT, None, choices=("a", "b"))
+OTHERS = [Key("demo", name, state=State.DEAD) for name in ("old", "older")]
+SOME = {(key.section, key.name): key for key in (MODE, *OTHERS)}
+MEANT = '[demo.mode]\nen = "M."\nzh = "模。"\n[demo."*"]\nen = "O."\nzh = "旧。"\n'
+
+
+def test_keys_that_are_left_share_a_row() -> None:
+    rows = [cells(row, "en") for row in read_rows(MEANT, SOME)["demo"]]
+    assert rows == [
+        ("`mode`", "text", "required", "`a`, `b`", "works", "M."),
+        ("`old`, `older`", "", "", "", "ignored", "O."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("meanings", "said"),
+    [
+        ("", r"nothing says what these mean: \[demo\] mode, \[demo\] old, \[demo\] older"),
+        (MEANT.replace("zh", "fr"), r"\[demo\] mode: needs en and zh"),
+        (MEANT.replace('zh = "模。"', 'zh = "模。"\nunit = "ells"'), "may have a unit"),
+        (MEANT.replace("mode", "mood"), r"\[demo\] mood: no key of keys.py is left for this"),
+        (f"{MEANT}[demo.old]\nen = 'x'\nzh = 'x'\n", r"\[demo\] old: no key"),
+        (MEANT.replace("demo.mode", 'demo."mode, old"'), "these keys are not alike"),
+    ],
+)
+def test_keys_and_meanings_that_do_not_fit_are_refused(meanings: str, said: str) -> None:
+    with pytest.raises(MismatchError, match=said):
+        read_rows(meanings, SOME)
+
+
+def test_only_tables_of_keys_are_made_anew() -> None:
+    header = HEADERS["en"]
+    before = f"# T\n\n| a |\n| b |\n\n## `[demo]`: so\n\nText.\n\n{header}\n| old |\n\nEnd.\n"
+    after = with_tables(before, "en", read_rows(MEANT, SOME))
+    assert after == before.replace(
+        "| old |",
+        "| --- | --- | --- | --- | --- | --- |\n"
+        "| `mode` | text | required | `a`, `b` | works | M. |\n"
+        "| `old`, `older` |  |  |  | ignored | O. |",
+    )
+    assert with_tables(after, "en", read_rows(MEANT, SOME)) == after
+
+
+@pytest.mark.parametrize("text", ["## `[demo]`: so\n", f"{HEADERS['en']}\n"])
+def test_a_table_that_is_missing_or_nowhere_is_refused(text: str) -> None:
+    with pytest.raises(MismatchError):
+        with_tables(text, "en", read_rows(MEANT, SOME))
 
 
 def test_the_default_file_has_every_key_that_works() -> None:
