@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.authoring import Serving, environment
+from support.reader import blocks
 from support.service import LIMIT_S, ROOT
-from system.test_documentation import blocks
 
 ENGLISH = (ROOT / "docs" / "authors.md").read_text("utf-8")
 CHINESE = (ROOT / "docs" / "authors.zh.md").read_text("utf-8")

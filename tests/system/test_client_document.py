@@ -12,8 +12,8 @@ import pytest
 import aiges.client
 from aiges.client import ClientError, ServiceError
 from aiges.client.errors import service_error
+from support.reader import blocks
 from support.service import LIMIT_S, ROOT, SOURCES, Service
-from system.test_documentation import blocks
 
 ENGLISH = (ROOT / "docs" / "client.md").read_text("utf-8")
 CHINESE = (ROOT / "docs" / "client.zh.md").read_text("utf-8")

@@ -1,23 +1,17 @@
 """What the documents tell people to do works, and what they point to exists."""
 
-import json
 import os
 import re
-import shlex
 import subprocess
-import sys
-import time
 from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import pytest
 
 from aiges_loader.pool.lifecycle import TRANSITIONS
-from support.service import LIMIT_S, ROOT, SOURCES
+from support.reader import Reader, blocks
+from support.service import ROOT
 
 README = ROOT / "README.md"
 ENGLISH_HALF = "\n# aiges-loader in English\n"
@@ -45,22 +39,6 @@ NOT_RUN: Mapping[str, str] = {
 STANDS_FOR: Mapping[str, str] = {"make run": "sh scripts/run_sample.sh digits"}
 """What is run for a command that would first install packages; `make -n` shows that it is."""
 
-SERVES = ("sh scripts/run_sample.sh", "aiges-loader -m 0")
-"""How the commands begin that go on until they are stopped."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block: its language and its lines."""
-
-    language: str
-    text: str
-
-
-def blocks(markdown: str) -> list[Block]:
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL)
-    return [Block(language, text.rstrip("\n")) for language, text in found]
-
 
 def halves() -> tuple[str, str]:
     chinese, _, english = README.read_text("utf-8").partition(ENGLISH_HALF)
@@ -68,132 +46,14 @@ def halves() -> tuple[str, str]:
     return chinese, english
 
 
-class Running:
-    """A command of the README that serves until it is stopped."""
-
-    def __init__(self, command: str, folder: Path, env: Mapping[str, str]) -> None:
-        self._log = folder / "output.txt"
-        with self._log.open("wb") as output:
-            self.process = subprocess.Popen(
-                ["sh", "-c", f"exec {command}"],
-                cwd=ROOT if command.startswith("sh ") else folder,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def port(self) -> int:
-        """Return the HTTP port once the command has said that it is ready."""
-        deadline = time.monotonic() + LIMIT_S
-        while True:
-            said = self._log.read_text("utf-8")
-            listening = re.search(r"listening http=\S+?:(\d+)", said)
-            if listening and "ready routes=" in said:
-                return int(listening[1])
-            assert self.process.poll() is None, said
-            assert time.monotonic() < deadline, said
-            time.sleep(0.01)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.process.terminate()
-        try:
-            status = self.process.wait(LIMIT_S)
-        finally:
-            self.process.kill()
-        assert error or status == 0, self._log.read_text("utf-8")
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    return shell_of_a_reader(tmp_path)
-
-
-def shell_of_a_reader(folder: Path) -> dict[str, str]:
-    """Return what a reader's shell has after the installation, but with free ports.
-
-    Args:
-        folder: Gets the commands.
-    """
-    commands = folder / "bin"
-    commands.mkdir()
-    program = commands / "aiges-loader"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m aiges_loader "$@"\n')
-    program.chmod(0o755)
-    hidden = ("AIGES_", "PLUGIN_", "MAKE", "MFLAGS")
-    kept = {name: v for name, v in os.environ.items() if not name.startswith(hidden)}
-    folders = (str(commands), str(Path(sys.executable).parent), kept["PATH"])
-    return {
-        **kept,
-        "PATH": os.pathsep.join(folders),
-        "PYTHONPATH": SOURCES,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NO_COLOR": "1",
-        "AIGES__WRAPPER__HTTP_LISTEN": "127.0.0.1:0",
-        "AIGES__SVCNAME__HOST": "127.0.0.1",
-        "AIGES__SVCNAME__PORT": "0",
-        "AIGES__LOG__LEVEL": "none",
-    }
-
-
 @pytest.mark.parametrize("half", [0, 1], ids=["chinese", "english"])
-def test_a_reader_who_follows_the_readme_sees_what_it_says(
-    half: int, env: dict[str, str], tmp_path: Path
-) -> None:
-    folder = tmp_path / "service"
-    folder.mkdir()
-    port, answer = 0, ""
-    with ExitStack() as stack:
+def test_a_reader_who_follows_the_readme_sees_what_it_says(half: int, tmp_path: Path) -> None:
+    with Reader(tmp_path) as reader:
         for block in blocks(halves()[half]):
-            match block.language:
-                case "sh" if block.text in NOT_RUN:
-                    continue
-                case "sh":
-                    command = STANDS_FOR.get(block.text, block.text)
-                    if command.startswith(SERVES):
-                        stack.close()  # Ctrl-C in the first terminal
-                        port = stack.enter_context(Running(command, folder, env)).port()
-                    else:
-                        answer = run(command.replace(":1888/", f":{port}/"), folder, env)
-                case "python":
-                    (folder / "wrapper.py").write_text(f"{block.text}\n", "utf-8")
-                case "json":
-                    assert without_sid(answer) == without_sid(block.text)
-                case "text":
-                    assert answer.rstrip("\n") == block.text
-                case other:
-                    assert other == "dockerfile"
-    assert (folder / "aiges.toml").read_text("utf-8") == (ROOT / "aiges.toml").read_text("utf-8")
-
-
-def run(command: str, folder: Path, env: Mapping[str, str]) -> str:
-    done = subprocess.run(
-        ["sh", "-euc", command],
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def without_sid(text: str) -> Any:
-    answer = json.loads(text)
-    sid = answer["header"].pop("sid")
-    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", sid)
-    return answer
+            if block.text not in NOT_RUN and block.language != "dockerfile":
+                reader.do(replace(block, text=STANDS_FOR.get(block.text, block.text)))
+        written = (reader.folder / "aiges.toml").read_text("utf-8")
+    assert written == (ROOT / "aiges.toml").read_text("utf-8")
 
 
 def test_both_halves_of_the_readme_have_the_same_blocks_and_tables() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from support.chat_endpoint import ChatEndpoint
+from support.reader import Running, blocks, environment, run, without_sid
 from support.samples import SAMPLES
-from system.test_documentation import Running, blocks, run, shell_of_a_reader, without_sid
 
 NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/wrapper.py"))
 DOCUMENTS = {"README.md": "textgen", **{f"{name}/README.md": name for name in NAMES}}
@@ -40,7 +40,7 @@ def test_a_reader_who_follows_the_readme_of_a_sample_sees_what_it_says(
         tmp_path / "wrappers" / name,
         ignore=shutil.ignore_patterns("__pycache__", "log"),
     )
-    env = shell_of_a_reader(tmp_path)
+    env = environment(tmp_path)
     folder, port, answer, served = tmp_path, 0, "", False
     with ExitStack() as stack:
 
@@ -56,8 +56,8 @@ def test_a_reader_who_follows_the_readme_of_a_sample_sees_what_it_says(
                         elif line.startswith(INSTALLS):
                             assert (folder / line.removeprefix(INSTALLS)).is_file()
                         elif line.endswith(SERVES):
-                            running = Running(f"env {here(line)}", folder, env)
-                            port = stack.enter_context(running).port()
+                            running = Running(here(line), folder, env)
+                            port = stack.enter_context(running).ready().ports["http"]
                             served = True
                         else:
                             answer = run(here(line), folder, env)

@@ -11,7 +11,7 @@ import pytest
 
 from aiges import sdk, typed
 from aiges._runtime.typed_signature import Body
-from system.test_documentation import blocks
+from support.reader import blocks
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = {name: (ROOT / "docs" / name).read_text("utf-8") for name in ("sdk.md", "sdk.zh.md")}
