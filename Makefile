@@ -5,9 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
 FUZZ_STAMP := $(VENV)/.fuzz-installed
+DOCS_STAMP := $(VENV)/.docs-installed
 PROTOS := $(wildcard proto/aiges_wire/pb/*.proto)
 
-.PHONY: help install proto config-reference fmt lint type layering check test drills drills-peers soak run bench fuzz clean
+.PHONY: help install proto config-reference fmt lint type layering check test docs drills drills-peers soak run bench fuzz clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -42,8 +43,17 @@ layering: $(STAMP)
 
 check: lint type layering  ## lint, types, import rules: what CI asks first
 
-test: $(STAMP)   ## every test
+test: $(STAMP) $(DOCS_STAMP)  ## every test
 	$(BIN)/python -m pytest
+
+docs: config-reference $(DOCS_STAMP)  ## make pages of the documents, in build/site; one warning fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file mkdocs.zh.yml
+	@echo "To look at them: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000"
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $(DOCS_STAMP)
 
 drills: $(STAMP) ## break everything on purpose and print what came of it (minutes)
 	$(BIN)/python tests/drills/drills.py
@@ -76,4 +86,4 @@ $(FUZZ_STAMP): $(STAMP)
 	@touch $(FUZZ_STAMP)
 
 clean:           ## remove what the targets above made
-	rm -rf $(VENV) .cache/bench .cache/fuzz .mypy_cache .pytest_cache .ruff_cache .hypothesis dist proto/aiges_wire/pb/*_pb2*
+	rm -rf $(VENV) build/site .cache/bench .cache/fuzz .mypy_cache .pytest_cache .ruff_cache .hypothesis dist proto/aiges_wire/pb/*_pb2*

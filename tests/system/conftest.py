@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from support.browsing import chromium_browser
 
 NO_WRK = "NO WRK ON PATH: THE BENCHMARK WAS NOT TESTED (Debian: apt-get install wrk)"
 NO_SYSTEMD = "NO SYSTEMD-ANALYZE: THE UNIT FILE WAS NOT VERIFIED (Debian: apt-get install systemd)"
-NO_CHROMIUM = "NO CHROMIUM: THE CONSOLE WAS NOT TESTED (Debian: apt-get install chromium)"
+NO_CHROMIUM = "NO CHROMIUM: NO PAGE WAS TESTED IN A BROWSER (Debian: apt-get install chromium)"
+NO_MKDOCS = "NO MKDOCS: THE PAGES OF THE DOCUMENTS WERE NOT TESTED (make docs installs it)"
 NO_NAMESPACES = "NO PID NAMESPACES (unshare, nsenter, root): PROCESS 1 WAS NOT TESTED"
 
 
@@ -43,6 +45,12 @@ def chromium(needs_chromium: None) -> Iterator[Any]:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def needs_mkdocs() -> None:
+    if not has_mkdocs():
+        pytest.skip(NO_MKDOCS)
+
+
 @pytest.fixture
 def needs_namespaces() -> None:
     if not may_make_namespaces():
@@ -67,6 +75,10 @@ def has_chromium() -> bool:
     return shutil.which("chromium") is not None
 
 
+def has_mkdocs() -> bool:
+    return all(find_spec(name) for name in ("mkdocs", "material", "jieba"))
+
+
 @cache
 def may_make_namespaces() -> bool:
     if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("nsenter"):
@@ -82,6 +94,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         (has_wrk(), NO_WRK),
         (has_systemd(), NO_SYSTEMD),
         (has_chromium(), NO_CHROMIUM),
+        (has_mkdocs(), NO_MKDOCS),
         (may_make_namespaces(), NO_NAMESPACES),
     ):
         if not is_there:
