@@ -4,7 +4,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -49,20 +48,9 @@ def shown(name: str) -> list[Block]:
 
 NAMES = [name_of(path) for path in DOCUMENTS]
 READ = [name for name in NAMES if name not in CARRIED_OUT_BY and shown(name)]
-NEEDS_AUTHORING = pytest.mark.xfail(
-    find_spec("aiges.__main__") is None,
-    reason="the authors' command line is on another branch",
-    strict=True,
-)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[NEEDS_AUTHORING] if name == "docs/quickstart.md" else [])
-        for name in READ
-    ],
-)
+@pytest.mark.parametrize("name", READ)
 def test_a_reader_who_does_what_a_document_says_sees_what_it_shows(
     name: str, tmp_path: Path
 ) -> None:
