@@ -43,7 +43,7 @@ PORTS: Final[Mapping[str, str]] = {
 }
 """Ports that documents name, for which free ones are taken."""
 
-ASKS_ADMIN: Final = re.compile(r"^aiges-loader (?:status|reload|restart \d+|drain)$", re.MULTILINE)
+ASKS_ADMIN: Final = re.compile(r"^aiges-loader (?:status|reload|restart|drain)\b.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -209,19 +209,26 @@ class Reader:
         admin = f" --admin http://127.0.0.1:{self._ports.get('admin')}"
         commands = ASKS_ADMIN.sub(lambda found: found[0] + admin, commands)
         place = self._root / "place"
-        done = subprocess.run(
-            ["sh", "-euc", f"{commands}\npwd > {shlex.quote(str(place))}"],
-            cwd=self.folder,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
+        self.answer = run(
+            f"{commands}\npwd > {shlex.quote(str(place))}", self.folder, self._env
         )
-        assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
         self.folder = Path(place.read_text("utf-8").rstrip("\n"))
-        self.answer = done.stdout
+
+
+def run(commands: str, folder: Path, env: Mapping[str, str]) -> str:
+    """Return what shell commands print; raise AssertionError if one fails."""
+    done = subprocess.run(
+        ["sh", "-euc", commands],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -8,13 +8,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 
-from support.service import ROOT
+from support.service import LIMIT_S, ROOT
 
 BUILD_LIMIT_S = 120
 LANGUAGES: Mapping[str, str] = {"mkdocs.yml": "", "mkdocs.zh.yml": "zh"}
@@ -101,3 +105,49 @@ def test_links_of_the_repository_lead_somewhere_on_the_site(site: Path) -> None:
     assert shown == (ROOT / "deploy" / "Dockerfile").read_bytes()
     sample = (site / "samples" / "stream" / "index.html").read_text("utf-8")
     assert 'href="../../sessions/"' in sample
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Serve the pages on a free port."""
+    handler = partial(QuietHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join(LIMIT_S)
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.mark.parametrize(
+    ("place", "invitation", "words", "title"),
+    [
+        ("/", "Type to start searching", "hangTimeout", "Supervision"),
+        ("/zh/", "键入以开始搜索", "授权 排队", "配置"),
+    ],
+)
+def test_the_search_finds_pages_of_its_language_and_asks_nobody_else(
+    chromium: Any, address: str, place: str, invitation: str, words: str, title: str
+) -> None:
+    context = chromium.new_context(locale="en-US")
+    try:
+        page = context.new_page()
+        page.set_default_timeout(1000 * LIMIT_S)
+        asked: list[str] = []
+        failed: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: failed.append(message.text))
+        page.goto(f"{address}{place}")
+        page.wait_for_selector(f".md-search-result :text-is('{invitation}')", state="attached")
+        page.fill("input.md-search__input", words)
+        page.press("input.md-search__input", "End")  # the theme listens to keys
+        page.wait_for_selector(f".md-search-result h1:has-text('{title}')")
+        assert failed == []
+        assert [url for url in asked if not url.startswith(("data:", address))] == []
+    finally:
+        context.close()

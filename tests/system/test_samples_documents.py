@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 import pytest
 
 from support.chat_endpoint import ChatEndpoint
-from support.reader import Running, blocks, environment, without_sid
+from support.reader import Running, blocks, environment, run, without_sid
 from support.samples import SAMPLES
-from support.service import LIMIT_S
 
 NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/wrapper.py"))
 DOCUMENTS = {"README.md": "textgen", **{f"{name}/README.md": name for name in NAMES}}
@@ -58,8 +56,8 @@ def test_a_reader_who_follows_the_readme_of_a_sample_sees_what_it_says(
                         elif line.startswith(INSTALLS):
                             assert (folder / line.removeprefix(INSTALLS)).is_file()
                         elif line.endswith(SERVES):
-                            running = stack.enter_context(Running(here(line), folder, env))
-                            port = running.ready().ports["http"]
+                            running = Running(here(line), folder, env)
+                            port = stack.enter_context(running).ready().ports["http"]
                             served = True
                         else:
                             answer = run(here(line), folder, env)
@@ -75,21 +73,6 @@ def test_a_reader_who_follows_the_readme_of_a_sample_sees_what_it_says(
                 case other:
                     raise AssertionError(f"nobody looks at a block of {other!r}")
     assert served
-
-
-def run(command: str, folder: Path, env: Mapping[str, str]) -> str:
-    done = subprocess.run(
-        ["sh", "-euc", command],
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def errors_in(answer: str) -> list[dict[str, Any]]:
