@@ -1,5 +1,6 @@
 """`python -m aiges` and `aiges`: the command line for authors of wrappers."""
 
+import os
 import sys
 from importlib.util import find_spec
 
@@ -17,7 +18,9 @@ def main() -> None:
         sys.exit(1)
     from aiges.authoring import cli  # noqa: PLC0415 - it imports click
 
-    sys.exit(cli.main())
+    status = cli.main()
+    sys.stderr.flush()
+    os._exit(status)  # threads that user code left running must not keep us
 
 
 if __name__ == "__main__":

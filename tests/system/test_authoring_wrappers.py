@@ -125,6 +125,8 @@ def test_threads_that_a_wrapper_leaves_do_not_keep_the_test(tmp_path: Path) -> N
     thread = "import threading, time; threading.Thread(target=time.sleep, args=(600,)).start()"
     change(folder, "self.sentences =", f"{thread}\n        self.sentences =")
     assert tried(folder)["passed"] is True
+    change(folder, "self.sentences =", "raise ValueError(1)\n        self.sentences =")
+    assert tried(folder, status=1)["passed"] is False
 
 
 class Terminal:

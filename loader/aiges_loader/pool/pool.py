@@ -151,8 +151,10 @@ class Pool:
 
         Only of a pool that waits for that: its users are those who write the wrapper.
         """
+        if not self.plan.waits_for_restart or not self._hopeless():
+            return ""
         death = self._last_death()
-        if not self.plan.waits_for_restart or not self._hopeless() or death is None:
+        if death is None:
             return ""
         return f"{death.reason}\n{death.error}".rstrip("\n")
 

@@ -286,7 +286,7 @@ class Worker:
         exits: tuple[float, ...] = ()
         while not self._stop_asked:
             await self._live_once()
-            if self.state is State.STOPPED:  # asked to stop, or to start afresh
+            if self.state is State.STOPPED:  # it was told to go, for good or to start afresh
                 exits = ()
                 continue
             assert self.death is not None

@@ -21,6 +21,7 @@ def main() -> int:
     """Obey the command line; return the exit status."""
     try:
         status = commands.main(prog_name=program(), standalone_mode=False)
+        sys.stdout.flush()
     except click.UsageError as error:
         click.echo(wrong_usage(error), err=True)
         return error.exit_code

@@ -83,9 +83,10 @@ def try_out(wrapper: Any, *, once: bool, stream: bool) -> Iterator[Trial]:  # no
     answers, converses = (
         any(local_run.defines(wrapper, name) for name in names) for names in (ONCE, SESSION)
     )
-    for asked, has, names in ((once, answers, ONCE), (stream, converses, SESSION)):
-        if (asked or not (once or stream or answers or converses)) and not has:
-            raise AuthoringError(say("test.not_defined", names=", ".join(names)))
+    if not answers and (once or not converses):
+        raise AuthoringError(say("test.not_defined", names=", ".join(ONCE)))
+    if not converses and stream:
+        raise AuthoringError(say("test.not_defined", names=", ".join(SESSION)))
     started = _tried("wrapperInit", lambda _: local_run.initialise(wrapper))
     yield started
     if not started.passed:

@@ -1,8 +1,6 @@
 """The commands that look at a wrapper or a service: test, call, schema, doctor."""
 
 import json
-import os
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -33,7 +31,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help=say("help.jso
     help=say("test.limit"),
 )
 @json_option
-def test(folder: Path, limit_s: float, *, once: bool, stream: bool, as_json: bool) -> None:
+def test(folder: Path, limit_s: float, *, once: bool, stream: bool, as_json: bool) -> int:
     """Try a wrapper in this process."""
     from aiges.authoring import inprocess, reporting, trials  # noqa: PLC0415 - import the SDK
 
@@ -43,9 +41,7 @@ def test(folder: Path, limit_s: float, *, once: bool, stream: bool, as_json: boo
         report = reporting.Report(out, as_json=as_json)
         for trial in trials.try_out(wrapper, once=once, stream=stream):
             report.add(trial)
-        status = report.end()
-    sys.stderr.flush()
-    os._exit(status)  # threads that the wrapper left running must not keep us
+        return report.end()
 
 
 @click.command(cls=Command, help=say("schema"))
