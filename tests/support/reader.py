@@ -209,9 +209,7 @@ class Reader:
         admin = f" --admin http://127.0.0.1:{self._ports.get('admin')}"
         commands = ASKS_ADMIN.sub(lambda found: found[0] + admin, commands)
         place = self._root / "place"
-        self.answer = run(
-            f"{commands}\npwd > {shlex.quote(str(place))}", self.folder, self._env
-        )
+        self.answer = run(f"{commands}\npwd > {shlex.quote(str(place))}", self.folder, self._env)
         self.folder = Path(place.read_text("utf-8").rstrip("\n"))
 
 

@@ -131,7 +131,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
         ("/zh/", "键入以开始搜索", "授权 排队", "配置"),
     ],
 )
-def test_the_search_finds_pages_of_its_language_and_asks_nobody_else(
+def test_the_search_finds_pages_of_its_language_and_asks_nobody_else(  # noqa: PLR0917 - fixtures
     chromium: Any, address: str, place: str, invitation: str, words: str, title: str
 ) -> None:
     context = chromium.new_context(locale="en-US")
