@@ -149,6 +149,25 @@ def test_the_log_can_be_narrowed_down(chromium: Any, folder: Path) -> None:
         assert page.inner_text("#log") == "Nothing that fits."
 
 
+def test_latencies_are_read_from_the_classes_of_durations(chromium: Any, folder: Path) -> None:
+    """Evenly within its class, as Prometheus does it; what is beyond the last counts as that."""
+    quantile = """([share, counts]) => import('/console/traffic.js')
+      .then(({ quantile }) => quantile(share, counts, [1, 2, 4]))"""
+    with (
+        Service(folder).ready() as service,
+        browsing(chromium, service.admin_port, "operate", waits_for=CONNECTED) as page,
+    ):
+        for share, counts, expected in (
+            (0.5, [10, 0, 0, 0], 0.5),
+            (0.5, [0, 10, 0, 0], 1.5),
+            (0.95, [90, 0, 10, 0], 3.0),
+            (0.9, [90, 0, 10, 0], 1.0),
+            (0.5, [0, 0, 0, 3], 4.0),
+            (0.5, [0, 0, 0, 0], None),
+        ):
+            assert page.evaluate(quantile, [share, counts]) == pytest.approx(expected)
+
+
 def test_history_is_there_when_the_page_is_opened(chromium: Any, folder: Path) -> None:
     with Service(folder).ready() as service:
         moments = (

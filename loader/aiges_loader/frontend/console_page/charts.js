@@ -2,7 +2,7 @@
 
 import { make, makeSvg } from "./dom.js";
 import { clock } from "./format.js";
-import { quote, tell } from "./i18n.js";
+import { tell } from "./i18n.js";
 
 const HEIGHT = 150;
 const MARGIN = { left: 58, right: 10, top: 10, bottom: 22 };
@@ -90,7 +90,9 @@ export class Chart {
     let isDown = false;
     for (const { at, values } of this.#samples) {
       const value = values[name] ?? null;
-      if (value !== null) path += `${isDown ? "L" : "M"}${this.#x(at).toFixed(1)} ${y(value).toFixed(1)}`;
+      if (value !== null) {
+        path += `${isDown ? "L" : "M"}${this.#x(at).toFixed(1)} ${y(value).toFixed(1)}`;
+      }
       isDown = value !== null;
     }
     this.svg.append(makeSvg("path", { class: `series c${number % 6}`, d: path || "M0 0" }));
@@ -107,7 +109,9 @@ export class Chart {
       const shown = make("b", { textContent: value === null ? "–" : this.#format(value) });
       return make("span", { className: `entry c${number % 6}` }, this.#titleOf(name), " ", shown);
     });
-    if (this.#hovered !== null) entries.push(quote(make("span", { className: "note" }), clock(sample.at)));
+    if (this.#hovered !== null) {
+      entries.push(make("span", { className: "note", textContent: clock(sample.at) }));
+    }
     this.legend.replaceChildren(...entries);
   }
 

@@ -2,8 +2,10 @@
 
 export const KINDS = ["text", "image", "audio", "video", "other"];
 
-// Returns {id, route, header, example, inputs, parameters, expected, outputChoices}; an input is {name, kind, attributes,
-// choices, example}, a parameter {name, type, values, least, most, longest, isRequired, value}.
+// Returns {id, route, header, example, inputs, parameters, expected, outputChoices}: an input is
+// {name, kind, attributes, choices, about, example}, a parameter {name, type, values, least, most,
+// longest, about, isRequired, value}; `expected` has the attributes of each output, `outputChoices`
+// the values that these may have.
 export function describe(openapi, example) {
   const route = openapi.servers[0].url;
   const request =

@@ -84,7 +84,8 @@ export class Form {
 
   #addOthers() {
     const id = "appid";
-    this.appId = make("input", { id, value: this.#description.header.appid ?? "", autocomplete: "off" });
+    const value = this.#description.header.appid ?? "";
+    this.appId = make("input", { id, value, autocomplete: "off" });
     const label = make("label", { htmlFor: id }, make("code", { textContent: "appid" }));
     const header = make("div", { className: "attributes" }, label, this.appId);
     const others = make("details", {}, tell(make("summary"), "more"), header);

@@ -108,7 +108,8 @@ export class InputField {
     const bytes = bytesOf(example);
     const known = kindOf(bytes);
     const rate = Number(this.#declared.attributes.sample_rate) || SAMPLE_RATE;
-    const shown = known || kind !== "audio" ? new Blob([bytes], { type: known?.type }) : wav(bytes, { rate });
+    const isSamples = kind === "audio" && !known;
+    const shown = isSamples ? wav(bytes, { rate }) : new Blob([bytes], { type: known?.type });
     this.#hold(new Blob([bytes]), `${name}.${known?.ending ?? ENDINGS[kind]}`, shown, true);
   }
 

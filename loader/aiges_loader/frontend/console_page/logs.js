@@ -74,7 +74,7 @@ export class Logs {
 
 function lineOf({ missed, at, level, worker, text }) {
   if (missed) return tell(make("p", { className: "note" }), "missed-logs", { count: missed });
-  const source = worker === null ? make("span", { textContent: "·" }) : make("span", { textContent: worker });
+  const source = make("span", { textContent: worker ?? "·" });
   tell(source, worker === null ? "supervisor" : "worker", { number: worker }, "sayTitle");
   return make(
     "div",

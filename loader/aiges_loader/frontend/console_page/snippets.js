@@ -23,9 +23,12 @@ function written(call) {
     ([name, value]) => `      ${JSON.stringify(name)}: ${JSON.stringify(value)}`,
   );
   const entries = call.inputs.map((input) => {
-    const entry = forHereDocument(JSON.stringify({ ...input.attributes, status: 3, [input.kind]: "" }));
-    const source = isFile(input) ? `base64 < ${quoted(input.file)}` : `printf %s ${quoted(input.text)} | base64`;
-    return `    ${forHereDocument(JSON.stringify(input.name))}: ${entry.slice(0, -'"}'.length)}$(${source} | tr -d '\\n')"}`;
+    const entry = JSON.stringify({ ...input.attributes, status: 3, [input.kind]: "" });
+    const before = `    ${JSON.stringify(input.name)}: ${entry.slice(0, -'"}'.length)}`;
+    const encoded = isFile(input)
+      ? `base64 < ${quoted(input.file)}`
+      : `printf %s ${quoted(input.text)} | base64`;
+    return `${forHereDocument(before)}$(${encoded} | tr -d '\\n')"}`;
   });
   return [
     "{",
@@ -62,13 +65,15 @@ function client(call) {
     isOnce ? shownOnce(name, kind, encoding) : shownInStream(name, kind),
   );
   const needsInput = call.inputs.some(hasOwnAttributes);
+  const usesFiles = call.inputs.some(isFile) || shown.some((line) => line.includes("Path("));
+  const indent = isOnce ? "    " : "        ";
   return [
-    ...(call.inputs.some(isFile) || shown.some((line) => line.includes("Path(")) ? ["from pathlib import Path", ""] : []),
+    ...(usesFiles ? ["from pathlib import Path", ""] : []),
     `from aiges.client import Client${needsInput ? ", Input" : ""}`,
     "",
     `with Client(${literal(base)}) as client:`,
     ...question,
-    ...shown.flatMap((line) => line.split("\n")).map((line) => `${isOnce ? "    " : "        "}${line}`),
+    ...shown.flatMap((lines) => lines.split("\n")).map((line) => indent + line),
   ].join("\n");
 }
 
@@ -131,7 +136,7 @@ function standard(call) {
 }
 
 function payload(call) {
-  const parameter = { [call.id]: { ...call.parameters, ...call.expected } };
+  const parameters = Object.entries({ ...call.parameters, ...call.expected });
   return [
     "",
     "def encoded(data):",
@@ -142,12 +147,14 @@ function payload(call) {
     `    "header": ${literal(call.header)},`,
     '    "parameter": {',
     `        ${literal(call.id)}: {`,
-    ...Object.entries(parameter[call.id]).map(([name, value]) => `            ${literal(name)}: ${literal(value)},`),
+    ...parameters.map(([name, value]) => `            ${literal(name)}: ${literal(value)},`),
     "        },",
     "    },",
     '    "payload": {',
     ...call.inputs.map((input) => {
-      const data = isFile(input) ? `Path(${literal(input.file)}).read_bytes()` : `${literal(input.text)}.encode()`;
+      const data = isFile(input)
+        ? `Path(${literal(input.file)}).read_bytes()`
+        : `${literal(input.text)}.encode()`;
       const entry = literal({ ...input.attributes, status: 3 });
       return `        ${literal(input.name)}: {**${entry}, ${literal(input.kind)}: encoded(${data})},`;
     }),
@@ -156,10 +163,11 @@ function payload(call) {
   ];
 }
 
-const shownFrame = (indent) =>
-  ['if frame["header"]["code"]:', '    raise SystemExit(frame["header"]["message"])', 'print(frame.get("payload"))'].map(
-    (line) => indent + line,
-  );
+const shownFrame = (indent) => [
+  `${indent}if frame["header"]["code"]:`,
+  `${indent}    raise SystemExit(frame["header"]["message"])`,
+  `${indent}print(frame.get("payload"))`,
+];
 
 // Python's way to write a value.
 function literal(value) {

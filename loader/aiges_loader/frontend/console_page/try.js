@@ -37,8 +37,9 @@ export class Try {
     }
     byId("snippets-bar").append(copying(() => byId("snippet").textContent));
     document.addEventListener("paste", (event) => {
-      const file = [...(event.clipboardData?.files ?? [])][0];
-      if (file && document.body.dataset.view === "try" && this.#form?.paste(file)) event.preventDefault();
+      const file = event.clipboardData?.files[0];
+      if (!file || document.body.dataset.view !== "try") return;
+      if (this.#form?.paste(file)) event.preventDefault();
     });
   }
 

@@ -52,8 +52,8 @@ export class Workers {
     button.addEventListener("click", () => this.#onRestart(number));
     const state = make("span", { className: "state" });
     const cells = {};
-    const node = make("tr", { data: { worker: number } }, make("th", { scope: "row", textContent: number }));
-    node.append(make("td", {}, state));
+    const title = make("th", { scope: "row", textContent: number });
+    const node = make("tr", { data: { worker: number } }, title, make("td", {}, state));
     for (const name of ["pid", "for", "calls", "served", "restarts", "memory", "cpu"]) {
       cells[name] = make("td", { className: "figure" });
       node.append(cells[name]);
