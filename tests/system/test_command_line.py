@@ -121,14 +121,11 @@ def test_a_file_that_is_not_there_is_named_and_not_made_up(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("mode", "said"), [("go", "Not Support This Plugin Mode"), ("c", "C plug")]
-)
-def test_other_plugin_modes_are_refused(mode: str, said: str, tmp_path: Path) -> None:
+def test_an_unknown_plugin_mode_is_refused(tmp_path: Path) -> None:
     (tmp_path / "aiges.toml").write_text(config_text())
-    done = run(tmp_path, "-m", "0", AIGES_PLUGIN_MODE=mode)
+    done = run(tmp_path, "-m", "0", AIGES_PLUGIN_MODE="go")
     assert done.returncode == 1
-    assert said in done.stderr
+    assert "Not Support This Plugin Mode" in done.stderr
 
 
 def test_mnist_writes_the_digits_sample_and_overwrites_nothing(tmp_path: Path) -> None:
