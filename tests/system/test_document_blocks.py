@@ -41,7 +41,7 @@ CARRIED_OUT_BY: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "wrappers/chat/README.md": (SAMPLES, {"sh": 2, "python": 1}),
     "wrappers/digits/README.md": (SAMPLES, {"sh": 1, "python": 1, "text": 1}),
     "wrappers/echo/README.md": (SAMPLES, {"sh": 1}),
-    "wrappers/matmul/README.md": (SAMPLES, {"sh": 1}),
+    "wrappers/matmul/README.md": (SAMPLES, {"sh": 1, "python": 1, "text": 1}),
     "wrappers/speech/README.md": (SAMPLES, {"sh": 2, "python": 1, "text": 1}),
     "wrappers/stream/README.md": (SAMPLES, {"sh": 1}),
     "wrappers/textgen/README.md": (SAMPLES, {"sh": 2, "python": 1, "text": 1}),

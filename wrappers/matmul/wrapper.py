@@ -38,7 +38,11 @@ class Wrapper(WrapperBase):
     def wrapperInit(self, config: dict[str, str]) -> int:
         """Make the weights."""
         random = np.random.default_rng(7)
-        self.layers = [random.standard_normal((WIDTH, WIDTH), dtype=np.float32) for _ in range(2)]
+        # So scaled, what a layer gives is about as large as what it gets.
+        scale = np.float32(1 / np.sqrt(WIDTH))
+        self.layers = [
+            scale * random.standard_normal((WIDTH, WIDTH), dtype=np.float32) for _ in range(2)
+        ]
         return 0
 
     def wrapperOnceExec(self, params: dict[str, str], reqData: DataListCls) -> Response:
