@@ -36,6 +36,12 @@ SERVES: Final = re.compile(
 )
 """How the lines begin that go on until they are stopped."""
 
+SAVES: Final = "sed -i "
+"""How the lines begin that save a file, which `aiges dev` watches."""
+
+SETTLED: Final = re.compile(r"worker ready|It does not start")
+"""What `aiges dev` says once it has taken in a save."""
+
 PORTS: Final[Mapping[str, str]] = {
     "http": r"(?<=:)1?1888\b",
     "grpc": r"(?<=[:=])1?5090\b",
@@ -43,7 +49,9 @@ PORTS: Final[Mapping[str, str]] = {
 }
 """Ports that documents name, for which free ones are taken."""
 
-ASKS_ADMIN: Final = re.compile(r"^aiges-loader (?:status|logs|reload|restart|drain)\b.*$", re.MULTILINE)
+ASKS_ADMIN: Final = re.compile(
+    r"^aiges-loader (?:status|logs|reload|restart|drain)\b.*$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,18 @@ class Running:
             assert time.monotonic() < deadline, said
             time.sleep(0.01)
 
+    @property
+    def said(self) -> str:
+        """What it has written so far."""
+        return self._log.read_text("utf-8")
+
+    def settled(self, after: int) -> None:
+        """Wait until what it served before `after` characters has a successor, good or bad."""
+        deadline = time.monotonic() + LIMIT_S
+        while not SETTLED.search(self.said, after):
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.01)
+
     def __enter__(self) -> Self:
         return self
 
@@ -127,6 +147,7 @@ class Reader:
         self._env = environment(folder)
         self._running = ExitStack()
         self._ports: Mapping[str, int] = {}
+        self._watching: Running | None = None
         self.folder = folder / "work"
         self.folder.mkdir()
 
@@ -189,6 +210,11 @@ class Reader:
                 self._run("\n".join(waiting))
                 waiting = []
                 self._serve(line)
+            elif line.startswith(SAVES) and self._watching is not None:
+                seen = len(self._watching.said)
+                self._run("\n".join([*waiting, line]))
+                waiting = []
+                self._watching.settled(seen)
             else:
                 waiting.append(line)
         self._run("\n".join(waiting))
@@ -198,6 +224,7 @@ class Reader:
         for pattern in PORTS.values():
             command = re.sub(pattern, "0", command)
         running = Running(command, self.folder, self._env)
+        self._watching = running if command.startswith("aiges dev") else None
         self._ports = self._running.enter_context(running).ready().ports
 
     def _run(self, commands: str) -> None:

@@ -28,7 +28,7 @@ TRANSLATED = sorted(path.stem.removesuffix(".zh") for path in (ROOT / "docs").gl
 INSTALLATION = """\
 python3 -m venv ~/aiges-venv
 . ~/aiges-venv/bin/activate
-pip install /path/to/aiges-loader"""
+pip install '/path/to/aiges-loader[all]'"""
 
 NOT_RUN: Mapping[str, str] = {
     "make test": "it runs this test",
