@@ -39,7 +39,7 @@ def needs_chromium() -> None:
         pytest.skip(NO_CHROMIUM)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there, nothing in this process can run asyncio
 def chromium(needs_chromium: None) -> Iterator[Any]:
     with chromium_browser() as browser:
         yield browser
