@@ -423,7 +423,7 @@ async def test_an_input_that_cannot_be_made_ends_the_stream(served: Service, sch
 
 @EVERY_WAY
 async def test_a_result_that_does_not_come_is_a_timeout(served: Service, scheme: str) -> None:
-    async with async_client_of(served, scheme) as client, client.session(timeout_s=0.2) as session:
+    async with async_client_of(served, scheme) as client, client.session(timeout_s=1.0) as session:
         await session.send(text="quiet")
         with pytest.raises(AnswerTimeoutError, match="no result came"):
             await session.receive()

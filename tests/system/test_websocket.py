@@ -5,7 +5,7 @@ import base64
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,28 @@ async def test_a_message_that_is_no_frame(message: str, code: int, tmp_path: Pat
             header = (await received(socket))["header"]
             assert (header["code"], header["message"]) == (code, "parse request json error")
             assert await closed(socket) == (1000, "parse request json error")
+
+
+async def test_a_client_that_sends_on_still_hears_why_its_session_failed(tmp_path: Path) -> None:
+    """Closed with something unread, the connection would be reset, and the reason lost."""
+    with service(tmp_path, CALLBACK) as running:
+        running.ready()
+        for _ in range(20):
+            async with connected(running) as socket:
+                await socket.send_json(frame("code 5"))
+
+                async def send_on(socket: aiohttp.ClientWebSocketResponse = socket) -> None:
+                    with suppress(ConnectionResetError):
+                        for _ in range(200):
+                            await socket.send_json(frame("x" * 10_000))
+
+                sending = asyncio.create_task(send_on())
+                answers = [await received(socket)]
+                while answers[-1]["header"]["code"] == 0:
+                    answers.append(await received(socket))
+                assert answers[-1]["header"]["code"] == 5
+                assert (await closed(socket))[0] == 1000
+                await sending
 
 
 async def test_licences_are_shared_and_come_back(tmp_path: Path) -> None:

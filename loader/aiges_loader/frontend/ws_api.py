@@ -190,7 +190,7 @@ class _Connection:
         self._began_at = self._silent_from = self._loop.time()
         self._patience: asyncio.Timeout | None = None  # while a message is waited for
         self._has_ended = False  # the last result has been sent
-        self._has_failed = False
+        self._parting: str | None = None  # why the connection is to be closed, once it is
 
     async def serve(self) -> None:
         """Read until the client leaves, or is sent away."""
@@ -222,6 +222,9 @@ class _Connection:
         try:
             message = await self._receive()
         except TimeoutError:
+            if self._parting is not None:
+                await self._close(self._parting)
+                return None
             if self._is_owed_results():
                 raise SessionTimeoutError from None
             await self._close(STOPPING if self._is_to_leave() else "time out")
@@ -262,7 +265,7 @@ class _Connection:
         return self._api.draining and (self._session is None or self._has_ended)
 
     def _patience_ends_at(self) -> float:
-        if self._is_to_leave():
+        if self._parting is not None or self._is_to_leave():
             return 0.0
         silence_ends_at = self._silent_from + self._settings.read_timeout_s
         if self._is_owed_results():
@@ -302,13 +305,25 @@ class _Connection:
                 if result.is_last:
                     break
         except CallError as error:
-            await self._fail(error)
+            self._session.abort()
+            if self._parting is None:
+                await self._send(error_frame(error, self._sid))
+                self._part(str(error))
             return
         self._has_ended = True
         self._silent_from = self._loop.time()  # from here on it is the client's turn
-        self.look_again()
         if result.outputs[-1].status == DataStatus.ONCE:
-            await self._close("")
+            self._part("")
+        self.look_again()
+
+    def _part(self, reason: str) -> None:
+        """Have the task that reads close the connection.
+
+        It alone can wait for the client's own end; closed before that, with something unread, the
+        connection would be reset, and the client might not get what was sent last.
+        """
+        self._parting = reason
+        self.look_again()
 
     async def _send(self, frame: bytes) -> None:
         with suppress(ConnectionResetError):  # it has gone; reading finds the end
@@ -317,10 +332,11 @@ class _Connection:
     async def _fail(self, error: CallError) -> None:
         if self._session is not None:
             self._session.abort()
-        if not self._has_failed and not self._socket.closed:  # whichever task found it first
-            self._has_failed = True
+        if self._parting is None:  # else the other task has told the client already
+            self._parting = str(error)
             await self._send(error_frame(error, self._sid))
-            await self._close(str(error))
+        if not self._socket.closed:
+            await self._close(self._parting)
 
     async def _close(self, reason: str) -> None:
         text = reason.encode(errors="replace")[:MAX_REASON_BYTES]
