@@ -126,6 +126,11 @@ def test_a_start_that_hangs_is_given_up_at_the_next_save(folder: Path, developin
     source.write_text(source.read_text().replace(f"{endless}\n        ", ""))
     ready_again(developing, seen)
     assert text_of(developing) == "96 pixels wide, 64 high"
+    developing.announced()
+    printed = iter(developing.process.stdout or ())
+    said = [next(line for line in printed if b"Ready again" in line)]
+    assert developing.stop() == 0
+    assert len([*said, *(line for line in printed if b"Ready again" in line)]) == 1  # to one save
 
 
 def test_a_call_that_is_running_ends_as_it_would_have(tmp_path: Path) -> None:
