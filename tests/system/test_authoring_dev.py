@@ -1,6 +1,8 @@
 """`aiges dev`: a save restarts the worker; a broken one says why, the next good one recovers."""
 
 import json
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -8,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from support.authoring import Serving, aiges, created
-from support.service import Answer
+from support.authoring import Serving, aiges, created, environment
+from support.service import LIMIT_S, Answer
 
 SLOW = """\
 import time
@@ -124,6 +126,11 @@ def test_a_start_that_hangs_is_given_up_at_the_next_save(folder: Path, developin
     source.write_text(source.read_text().replace(f"{endless}\n        ", ""))
     ready_again(developing, seen)
     assert text_of(developing) == "96 pixels wide, 64 high"
+    developing.announced()
+    printed = iter(developing.process.stdout or ())
+    said = [next(line for line in printed if b"Ready again" in line)]
+    assert developing.stop() == 0
+    assert len([*said, *(line for line in printed if b"Ready again" in line)]) == 1  # to one save
 
 
 def test_a_call_that_is_running_ends_as_it_would_have(tmp_path: Path) -> None:
@@ -193,3 +200,33 @@ def test_without_watchfiles_it_says_what_to_install(folder: Path, tmp_path: Path
     env = {"PYTHONPATH": f"{tmp_path}:{':'.join(path for path in sys.path if path)}"}
     done = aiges("dev", folder=folder, status=1, **env)
     assert "pip install 'aiges-loader[dev]'" in done.stderr
+
+
+def test_a_library_that_is_built_again_is_loaded_again(tmp_path: Path) -> None:
+    done = aiges("create", "-n", "demo", "--lang", "c", folder=tmp_path)
+    assert "make test" in done.stdout
+    project = tmp_path / "demo"
+    refused = aiges("run", folder=project, status=1)
+    assert f"{project}/libwrapper.so" in refused.stderr
+    build(project)
+    env = {"AIGES__SVCNAME__PORT": "0", "AIGES__LOG__LEVEL": "none"}
+    with Serving(project, "dev", env=env).ready() as serving:
+        assert text_of(serving) == "HELLO"
+        seen = len(serving.log)
+        source = project / "wrapper.c"
+        text = source.read_text("utf-8")
+        assert "toupper(asked[i])" in text
+        source.write_text(text.replace("toupper(asked[i])", "toupper(asked[i]) + 1"), "utf-8")
+        build(project)
+        ready_again(serving, seen)
+        assert text_of(serving) == "IFMMP"
+
+
+def build(project: Path) -> None:
+    subprocess.run(
+        ["make", "--silent"],
+        cwd=project,
+        env=environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"),
+        timeout=LIMIT_S,
+        check=True,
+    )

@@ -28,6 +28,7 @@ IMPORT_LIMIT_S: Final = 120.0
 _SHORT_LIMIT_S: Final = 20.0
 
 _EXTRAS: Final = (
+    ("c", "cffi", "libwrapper.so"),
     ("client", "aiohttp", "aiges call"),
     ("dev", "watchfiles", "aiges dev"),
     ("tls", "cryptography", "[pool] autoMtls"),

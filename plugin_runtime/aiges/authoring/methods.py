@@ -6,7 +6,12 @@ from typing import Final
 
 _CLASS: Final = "Wrapper"
 _ONCE: Final = frozenset({"wrapperOnceExec", "wrapperOnceExecAsync", "wrapperBatchExec"})
-_SESSION: Final = frozenset({"wrapperStream", "wrapperCreate"})
+_STREAM: Final = "wrapperStream"
+_SESSION: Final = frozenset({_STREAM, "wrapperCreate"})
+_TYPED: Final = "infer"
+"""The method of a typed wrapper; the type of its result says whether it streams."""
+
+_MANY: Final = ("Iterator", "Iterable", "Generator")
 
 
 def only_streams(source: str) -> bool:
@@ -30,7 +35,13 @@ def _methods(name: str, classes: dict[str, ast.ClassDef], seen: set[str]) -> Ite
     seen.add(name)
     for node in classes[name].body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node.name
+            yield _STREAM if node.name == _TYPED and _gives_many(node) else node.name
     for base in classes[name].bases:
         if isinstance(base, ast.Name):
             yield from _methods(base.id, classes, seen)
+
+
+def _gives_many(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Say whether a function's result is declared as one of many: Iterator, AsyncIterator, ..."""
+    declared = node.returns.value if isinstance(node.returns, ast.Subscript) else node.returns
+    return declared is not None and ast.unparse(declared).endswith(_MANY)

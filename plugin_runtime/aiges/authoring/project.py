@@ -41,18 +41,19 @@ class Project:
 
 
 def find(folder: Path) -> Project:
-    """Look at `folder` as a worker does that is started there: wrapper.py, wrapper/wrapper.py.
+    """Look at `folder` as a worker does that is started there.
 
     Raises:
-        AuthoringError: There is neither, nor a C library.
+        AuthoringError: There is no wrapper.py, no wrapper/wrapper.py and no C library.
     """
     folder = folder.resolve()
     if not folder.is_dir():
         raise AuthoringError(say("project.no_folder", folder=folder))
-    sources = [folder / _SOURCE, folder / _FOLDER / _SOURCE]
+    sources = (folder / _SOURCE, folder / _FOLDER / _SOURCE)
+    library = folder / LIBRARY
     wrapper = next((source for source in sources if source.is_file()), None)
-    if wrapper is None and not (folder / LIBRARY).is_file():
-        looked = "\n  ".join(str(path) for path in sources)
+    if wrapper is None and not library.is_file():
+        looked = "\n  ".join(str(path) for path in (*sources, library))
         raise AuthoringError(say("project.no_wrapper", looked=looked))
     bare = Project(folder, wrapper, None)
     configs = (folder / CONFIG, bare.root / CONFIG)

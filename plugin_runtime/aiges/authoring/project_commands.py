@@ -58,8 +58,8 @@ def create(name: str, parent: Path, lang: str, kind: str | None, *, force: bool)
     click.echo(say("create.done", count=len(files), folder=folder))
     for path in sorted(files):
         click.echo(f"  {path}")
-    if lang == "python":
-        click.echo(say("create.next", folder=folder, program=program()))
+    following = "create.next" if lang == "python" else "create.next_library"
+    click.echo(say(following, folder=folder, program=program()))
 
 
 def serving_options(command: Callable[[serving.Served], int]) -> Callable[..., int]:

@@ -25,7 +25,7 @@ from aiges.authoring.texts import say
 
 ANSWER_LIMIT_S: Final = 10.0
 
-_PAGES: Final = ("/console/", "/demo/", "/swagger/index.html")
+_PAGES: Final = ("/console/", "/swagger/index.html")
 """Pages for people; which of them a service has, it is asked."""
 
 _WORKERS_VARIABLE: Final = "AIGES__POOL__WORKERS"

@@ -74,9 +74,11 @@ TEXTS: Final[Mapping[str, Text]] = {
     "project.no_folder": Text("there is no folder {folder}", "目录不存在：{folder}"),
     "project.no_wrapper": Text(
         "there is no wrapper. Looked for:\n  {looked}\n"
-        "Go to the project's folder, name it with -p DIR, or make a project: aiges create -n NAME",
+        "Go to the project's folder, name it with -p DIR, or make a project: aiges create -n NAME."
+        " A project in C is built first: make",
         "找不到 wrapper。查找过：\n  {looked}\n"
-        "请进入项目目录，或用 -p DIR 指定，或新建一个项目：aiges create -n NAME",
+        "请进入项目目录，或用 -p DIR 指定，或新建一个项目：aiges create -n NAME。"
+        "C 项目要先构建：make",
     ),
     "project.library": Text(
         "{folder} holds a C library and no wrapper.py; this command is for wrappers in Python",
@@ -117,6 +119,12 @@ TEXTS: Final[Mapping[str, Text]] = {
         "  {program} dev      serve it; saving a file restarts it",
         "接下来：\n  cd {folder}\n  {program} test     不启动服务，先试一次\n"
         "  {program} dev      启动服务，保存文件即重启",
+    ),
+    "create.next_library": Text(
+        "Next:\n  cd {folder}\n  make test     build it and call it, without a server\n"
+        "  {program} dev     serve it; building it again restarts it",
+        "接下来：\n  cd {folder}\n  make test     构建，不启动服务，先调用一次\n"
+        "  {program} dev     启动服务，重新构建即重启",
     ),
     # Addresses.
     "address.no_port": Text("no port is free on {host}", "{host} 上没有空闲端口"),
