@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -39,7 +39,7 @@ class Endpoint:
         self._session = session
         self._places = asyncio.Semaphore(settings.max_concurrent)
 
-    async def deltas(self, body: Mapping[str, Any]) -> AsyncIterator[str]:
+    async def deltas(self, body: Mapping[str, Any]) -> AsyncGenerator[str, None]:
         """Ask for a chat completion and yield its text as it comes, none of the pieces empty.
 
         Closing the generator, or cancelling the task, hangs up on the endpoint.
@@ -148,4 +148,4 @@ def pause_before(attempt: int, after_s: float | None, chance: float) -> float:
     """
     if after_s is not None:
         return after_s
-    return FIRST_PAUSE_S * 2 ** (attempt - 2) * (0.5 + chance / 2)
+    return FIRST_PAUSE_S * 2.0 ** (attempt - 2) * (0.5 + chance / 2)
