@@ -1,17 +1,14 @@
-"""Builds the Go programs once; without Go every test here is skipped, and says so loudly."""
-
-import shutil
+"""Builds the Go programs once; without Go every test here is skipped."""
 
 import pytest
 
 from support.go_programs import GoPrograms, build, releases
-
-NO_GO = "NO GO ON PATH: NOTHING WAS TESTED AGAINST THE REAL GO-PLUGIN"
+from support.requirements import NO_GO, has_go
 
 
 @pytest.fixture(scope="session")
 def built() -> dict[str, GoPrograms]:
-    if shutil.which("go") is None:
+    if not has_go():
         pytest.skip(NO_GO)
     return build()
 
@@ -25,8 +22,3 @@ def go(request: pytest.FixtureRequest, built: dict[str, GoPrograms]) -> GoProgra
 @pytest.fixture(params=[False, True], ids=["clear", "mtls"])
 def mtls(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if shutil.which("go") is None:
-        terminalreporter.section(NO_GO, red=True, bold=True)
