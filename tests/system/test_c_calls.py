@@ -83,14 +83,14 @@ def test_a_single_request_is_executed_and_its_answer_freed(by_return: Service) -
             "status": 3,
             "is_null": False,
             "data": "hello",
-            "desc": {"encoding": "utf8"},
+            "desc": {"encoding": "utf8", "status": "3"},
         }
     ]
     assert executed["psrCnt"] == 0
     assert names(log[log.index(executed) :]) == ["wrapperExec", "wrapperExecFree"]
 
 
-def test_data_without_bytes_is_not_null_and_a_description_without_pairs_is_not_either(
+def test_data_without_bytes_is_not_null_and_a_missing_status_is_0(
     by_return: Service,
 ) -> None:
     with xsf(by_return) as client:
@@ -98,7 +98,8 @@ def test_data_without_bytes_is_not_null_and_a_description_without_pairs_is_not_e
         client.output("AIIn", "empty", SeqNo="1", waitTime="20000", data=data)
     (executed,) = calls_of(by_return, "empty")
     (item,) = executed["data"]
-    assert (item["len"], item["is_null"], item["desc"], item["status"]) == (0, False, {}, 0)
+    assert (item["len"], item["is_null"], item["status"]) == (0, False, 0)
+    assert item["desc"] == {"status": "0"}
 
 
 def test_inputs_come_in_the_order_of_the_request(by_return: Service) -> None:

@@ -1,7 +1,7 @@
 """What is sent and what comes back. No I/O."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from aiges_wire.codes import DataStatus, DataType
@@ -130,6 +130,26 @@ class Result:
             names = ", ".join(self.outputs) or "none"
             raise ValueError(f"the result has not one output but: {names}")
         return next(iter(self))
+
+
+def joined(results: Sequence[Result]) -> Result:
+    """Put the results of one stream together: the data of each output, one piece after the other.
+
+    Attributes are those of an output's first piece, its status is that of the last.
+    """
+    outputs: dict[str, list[Output]] = {}
+    for result in results:
+        for name, output in result.outputs.items():
+            outputs.setdefault(name, []).append(output)
+    return Result(
+        results[-1].sid,
+        {
+            name: replace(
+                pieces[0], data=b"".join(p.data for p in pieces), status=pieces[-1].status
+            )
+            for name, pieces in outputs.items()
+        },
+    )
 
 
 class Numbering:

@@ -9,7 +9,7 @@ from typing import Final
 
 import aiohttp
 
-from aiges.client.data import Piece, Result
+from aiges.client.data import Piece, Result, joined
 from aiges.client.description import Description, DescriptionError, describe
 from aiges.client.errors import (
     BusyError,
@@ -147,12 +147,10 @@ class WebSocketTransport(WebTransport):
         del limit_s  # which ends this call from outside
         session = await self._open_socket(route, first_message(opening, pieces))
         try:
-            result = await session.receive()
-            outputs = dict(result.outputs)
-            while not result.is_last:
-                result = await session.receive()
-                outputs.update(result.outputs)
-            return Result(result.sid, outputs)
+            results = [await session.receive()]
+            while not results[-1].is_last:
+                results.append(await session.receive())
+            return joined(results)
         finally:
             await session.close()
 

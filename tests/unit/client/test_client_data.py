@@ -12,7 +12,16 @@ from aiges.client import (
     UnexpectedAnswerError,
     WrapperError,
 )
-from aiges.client.data import Numbering, Output, Package, Piece, Result, expectations, param_texts
+from aiges.client.data import (
+    Numbering,
+    Output,
+    Package,
+    Piece,
+    Result,
+    expectations,
+    joined,
+    param_texts,
+)
 from aiges.client.description import DescriptionError, describe
 from aiges.client.errors import (
     BadOutputError,
@@ -32,6 +41,26 @@ from aiges.client.json_messages import (
     next_message,
     read_answer,
 )
+
+# Results:
+
+
+def piece(name: str, data: bytes, status: int, seq: str) -> Output:
+    return Output(name, "text", data, status, {"seq": seq})
+
+
+def test_the_pieces_of_an_answer_are_put_together_output_by_output() -> None:
+    whole = joined(
+        [
+            Result("s", {"a": piece("a", b"one ", 0, "1"), "b": piece("b", b"x", 0, "1")}),
+            Result("s", {"a": piece("a", b"two", 1, "2")}),
+            Result("s", {"a": piece("a", b"", 2, "3")}),
+        ]
+    )
+    assert whole == Result(
+        "s", {"a": piece("a", b"one two", 2, "1"), "b": piece("b", b"x", 0, "1")}
+    )
+
 
 # Numbering:
 

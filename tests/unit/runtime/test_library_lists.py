@@ -68,7 +68,7 @@ def test_inputs_keep_their_order_and_are_not_copied() -> None:
     assert first.next == made.first + 1
     assert (second.len, second.next) == (0, ffi.NULL)
     assert second.data != ffi.NULL
-    assert pairs_at(second.desc) == [(b"encoding", b"utf8", 4)]
+    assert pairs_at(second.desc) == [(b"encoding", b"utf8", 4), (b"status", b"3", 1)]
 
 
 def test_a_plugin_that_changes_its_input_changes_no_bytes_that_python_shares() -> None:

@@ -60,13 +60,16 @@ def params_list(pairs: Mapping[str, str]) -> CList:
 
 
 def inputs_list(inputs: Sequence[DataListNode]) -> CList:
-    """Make a list of inputs; their data is where it was, not copied."""
+    """Make a list of inputs; their data is where it was, not copied.
+
+    The status stands among the attributes as well, where AIservice left it.
+    """
     nodes = ffi.new("data[]", max(1, len(inputs)))
     memory: list[object] = [nodes]
     for number, given in enumerate(inputs):
         key, desc, content = (
             ffi.new("char[]", given.key.encode()),
-            params_list(given.desc),
+            params_list({**given.desc, "status": str(given.status)}),
             given.data,
         )
         # Python shares bytes objects this short; a plugin that works in place must not change them.
