@@ -47,8 +47,8 @@ test: $(STAMP) $(DOCS_STAMP)  ## every test, a file of them at a time in each of
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 docs: config-reference $(DOCS_STAMP)  ## make pages of the documents, in build/site; one warning fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file mkdocs.zh.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file scripts/docs_site/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file scripts/docs_site/mkdocs.zh.yml
 	@echo "To look at them: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8000"
 
 $(DOCS_STAMP): $(STAMP)

@@ -22,6 +22,7 @@ from support.service import LIMIT_S, ROOT
 
 BUILD_LIMIT_S = 120
 LANGUAGES: Mapping[str, str] = {"mkdocs.yml": "", "mkdocs.zh.yml": "zh"}
+CONFIGS = ROOT / "scripts" / "docs_site"
 
 LOADED = re.compile(
     r"""<(?:script|img)[^>]+src="([^"]+)"|<link[^>]+href="([^"]+)"|url\(["']?([^"')]+)"""
@@ -33,7 +34,13 @@ LOADED = re.compile(
 def site(needs_mkdocs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     for config, place in LANGUAGES.items():
-        options = ["--strict", "--config-file", config, "--site-dir", str(folder / place)]
+        options = [
+            "--strict",
+            "--config-file",
+            str(CONFIGS / config),
+            "--site-dir",
+            str(folder / place),
+        ]
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "mkdocs", "build", *options],
             cwd=ROOT,

@@ -20,7 +20,7 @@ from mkdocs.structure.pages import Page
 Names = str | list["Names"] | dict[str, "Names"]
 """A value of mkdocs.yml that holds names."""
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parents[2]
 SAMPLES: Final = ROOT / "wrappers"
 LANGUAGES: Final[Mapping[str, tuple[int, str]]] = {"en": (0, ""), "zh": (1, "zh/")}
 """Which half of "English | 中文" counts, and where the pages of the language begin."""
