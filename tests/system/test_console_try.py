@@ -331,7 +331,7 @@ def test_files_are_dropped_pasted_and_taken_back(chromium: Any, telling: Service
             assert told(page)["inputs"]["img"][:2] == [10, b"GIF8".hex()]
             page.click("#remove-img")
         page.set_input_files("#file-text", DIGIT)
-        assert not page.is_visible("#input-text")
+        page.wait_for_selector("#input-text", state="hidden")
         assert told(page)["inputs"]["text"][0] == example
         page.click("#remove-text")
         assert told(page)["inputs"]["text"][0] == len(b"hello")

@@ -116,6 +116,8 @@ class Worker:
     @property
     def takes_calls(self) -> bool:
         """Say whether a call may be given to this worker now."""
+        if self._stop_asked:  # its owner may not have seen that yet
+            return False
         calls = self._life.calls
         return self.state is State.READY and calls is not None and calls.listens
 
