@@ -43,7 +43,9 @@ PORTS: Final[Mapping[str, str]] = {
 }
 """Ports that documents name, for which free ones are taken."""
 
-ASKS_ADMIN: Final = re.compile(r"^aiges-loader (?:status|logs|reload|restart|drain)\b.*$", re.MULTILINE)
+ASKS_ADMIN: Final = re.compile(
+    r"^aiges-loader (?:status|logs|reload|restart|drain)\b.*$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
