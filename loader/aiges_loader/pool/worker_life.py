@@ -241,6 +241,9 @@ class WorkerLife:
             CallError: Something could not be loaded or unloaded in time.
             WorkerCallError: The worker did not answer.
         """
+        if not self._knows_held:
+            text = "what the worker has loaded is not known"
+            raise ResourceError(Code.LOAD_FAILED, Code.EXEC_FAILED, text)
         while step := next_step(self._held, wanted):
             await self._take_step(client, step)
             if isinstance(step, Load):
@@ -249,18 +252,15 @@ class WorkerLife:
                 del self._held[step.id]
 
     async def _take_step(self, client: WorkerClient, step: Load | Unload) -> None:
-        loads = isinstance(step, Load)
-        failed = Code.LOAD_FAILED if loads else Code.UNLOAD_FAILED
-        if not self._knows_held:
-            text = "what the worker has loaded is not known"
-            raise ResourceError(failed, Code.EXEC_FAILED, text)
         limit_s = self._spec.resource_timeout_s
         try:
             async with asyncio.timeout(limit_s):
                 await client.take_step(step)
         except TimeoutError:
             self._knows_held = False  # user code goes on, and may succeed
-            method = "wrapperLoadRes" if loads else "wrapperUnloadRes"
+            method, failed = "wrapperLoadRes", Code.LOAD_FAILED
+            if isinstance(step, Unload):
+                method, failed = "wrapperUnloadRes", Code.UNLOAD_FAILED
             text = f"{method} took more than {limit_s:g} s (resourceTimeout)"
             raise ResourceError(failed, Code.TIMEOUT, text) from None
 
