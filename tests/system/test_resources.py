@@ -107,7 +107,7 @@ def test_a_worker_that_is_started_again_loads_before_it_takes_calls(service: Ser
         ("7", b"x" * 1_100_000, "", 10009, "resource 7 is not loaded: with its 11000"),
     ],
 )
-def test_a_resource_that_cannot_be_loaded_is_in_no_worker(
+def test_a_resource_that_cannot_be_loaded_is_in_no_worker(  # noqa: PLR0917 - a table
     resource_id: str, content: bytes, fault: str, code: int, text: str, service: Service
 ) -> None:
     with xsf(service) as client:
