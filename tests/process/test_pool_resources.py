@@ -279,7 +279,7 @@ async def test_a_worker_that_cannot_load_what_the_others_have_does_not_start(
         await until(lambda: worker.state is State.FAILED, "the worker to fail")
         assert worker.death is not None
         assert worker.death.cause is Cause.START
-        assert worker.death.reason == "resource 7 was not loaded: mine 55 (code 55)"
+        assert worker.death.reason == "wrapperLoadRes of resource 7: mine 55 (code 55)"
         assert pool.workers[0].takes_calls
         await pool.resources.unload("7")
         assert await pool.restart(2) == ""
@@ -400,7 +400,9 @@ async def test_a_reload_to_version_1_is_refused_while_there_are_resources(tmp_pa
     async with ready(make(tmp_path)) as pool:
         await pool.resources.load(resource("7", "weights"))
         older = replace(pool.plan, spec=replace(pool.plan.spec, newest_version=1))
-        assert "resource 7 was not loaded" in await pool.reload(older)
+        assert "wrapperLoadRes of resource 7: a worker that speaks version 1" in await pool.reload(
+            older
+        )
         assert await held(pool) == [SEVEN, SEVEN]
 
 
@@ -426,12 +428,12 @@ async def test_a_call_that_names_a_resource_gets_its_number(tmp_path: Path) -> N
         "4294967295": 4294967295,
         "4294967296": 0,
         "hot": 0,  # no number
-        "07": 0,  # no number's spelling, and nothing of that id is loaded
+        "07": 0,  # no spelling of a number
         "8": 0,  # not loaded
         "": 0,
     }
     async with ready(make(tmp_path, workers=1)) as pool:
-        for name in ("7", "4294967295", "4294967296", "hot"):
+        for name in ("7", "07", "4294967295", "4294967296", "hot"):
             await pool.resources.load(resource(name, "weights"))
         (worker,) = pool.workers
         found = {name: (await asked(worker, {"patch_id": name}))[0] for name in numbers}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from aiges_loader.admin_screen import print_status
 from support.faulty_plugin import Call, build, calls_named, serve
 from support.service import Service
 from support.waiting import eventually
@@ -52,7 +53,9 @@ def status(service: Service) -> dict[str, Any]:
     return found
 
 
-def test_a_resource_is_loaded_used_replaced_and_unloaded(service: Service) -> None:
+def test_a_resource_is_loaded_used_replaced_and_unloaded(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
     once, create = ("wrapperExec", "wrapperExecAsync"), ("wrapperCreate",)
     with xsf(service) as client:
         assert client.load("7", b"weights", rank="8") == {}
@@ -69,6 +72,8 @@ def test_a_resource_is_loaded_used_replaced_and_unloaded(service: Service) -> No
         assert resources_of(service, "session", create) == [7]
         listed = [{"id": "7", "key": "adapter", "size_bytes": 7}]
         assert status(service)["resources"] == listed
+        print_status(status(service))
+        assert " · 1 resource" in capsys.readouterr().out.replace("\n", " ")
         assert b"aiges_resources 1.0" in service.admin("GET", "/metrics").body
         assert client.load("7", b"others") == {}
         assert (ids_of(service, "wrapperLoadRes"), ids_of(service, "wrapperUnloadRes")) == (

@@ -247,22 +247,15 @@ class WorkerClient:
             raise NoResourcesError
         try:
             if isinstance(step, Load):
-                failed = Code.LOAD_FAILED
-                loaded = step.resource
-                outcome = await self._control.LoadResource(
-                    control_pb.Resource(
-                        id=loaded.id, key=loaded.key, data=loaded.data, desc=loaded.desc
-                    )
-                )
+                new = step.resource
+                resource = control_pb.Resource(id=new.id, key=new.key, data=new.data, desc=new.desc)
+                outcome = await self._control.LoadResource(resource)
             else:
-                failed = Code.UNLOAD_FAILED
                 outcome = await self._control.UnloadResource(control_pb.ResourceId(id=step.id))
         except grpc.aio.AioRpcError as error:
-            raise WorkerCallError(
-                f"{type(step).__name__}Resource: {messages.brief(error)}"
-            ) from None
+            raise WorkerCallError(f"{step.method}: {messages.brief(error)}") from None
         if outcome.code:
-            raise ResourceError(failed, outcome.code, outcome.text)
+            raise ResourceError(step.failure, outcome.code, outcome.text)
 
     async def shutdown(self, limit_s: float, *, grace_s: float) -> bool:
         """Ask the worker to leave; say whether it may do so, False if it knows no such request.

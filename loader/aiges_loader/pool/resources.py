@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 from aiges_loader.errors import ResourceLimitError
+from aiges_wire.codes import Code
 
 MOST: Final = 1000
 """Resources at once: every start of a worker loads all of them, and /status lists them."""
@@ -39,9 +40,12 @@ Table: TypeAlias = Mapping[str, Resource]
 """Resources by their ids, in the order in which they are loaded."""
 
 
-class Load(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Load:
     """Have a worker load a resource that it does not have."""
 
+    method: ClassVar[str] = "wrapperLoadRes"
+    failure: ClassVar[Code] = Code.LOAD_FAILED
     resource: Resource
 
     @property
@@ -50,9 +54,12 @@ class Load(NamedTuple):
         return self.resource.id
 
 
-class Unload(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unload:
     """Have a worker unload a resource that it has."""
 
+    method: ClassVar[str] = "wrapperUnloadRes"
+    failure: ClassVar[Code] = Code.UNLOAD_FAILED
     id: str
 
 

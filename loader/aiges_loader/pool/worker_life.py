@@ -258,11 +258,8 @@ class WorkerLife:
                 await client.take_step(step)
         except TimeoutError:
             self._knows_held = False  # user code goes on, and may succeed
-            method, failed = "wrapperLoadRes", Code.LOAD_FAILED
-            if isinstance(step, Unload):
-                method, failed = "wrapperUnloadRes", Code.UNLOAD_FAILED
-            text = f"{method} took more than {limit_s:g} s (resourceTimeout)"
-            raise ResourceError(failed, Code.TIMEOUT, text) from None
+            text = f"{step.method} took more than {limit_s:g} s (resourceTimeout)"
+            raise ResourceError(step.failure, Code.TIMEOUT, text) from None
 
     # The process:
 
@@ -387,7 +384,7 @@ class WorkerLife:
                 step = next_step(self._held, wanted)  # the one that failed
                 assert step is not None
                 raise WorkerStartError(
-                    f"resource {step.id} was not loaded: {error} (code {error.code:d})"
+                    f"{step.method} of resource {step.id}: {error} (code {error.code:d})"
                 ) from None
             except WorkerCallError as error:
                 await _raise_reason(process, error)
