@@ -69,6 +69,8 @@ def _headline(status: Mapping[str, Any]) -> Text:
         line.append(f" · queue {queue['taken']} of {queue['limit']}")
     if fronts := status["fronts"]:
         line.append(f" · {sum(front['serves'] for front in fronts)} of {len(fronts)} front ends")
+    if loaded := len(status["resources"]):
+        line.append(f" · {loaded} resource{'s' if loaded > 1 else ''}")
     if status["waiting_for_worker"]:
         line.append(f" · {status['waiting_for_worker']} wait for a worker")
     return line

@@ -109,6 +109,7 @@ async def serve(
         xsf = XsfApi(
             sessions,
             _xsf_settings(config),
+            resources=pool.resources,
             address=reached_at,
             port=grpc_api.port,
             bucket=TokenBucket(interval_s=service.token_interval_s, burst=service.token_burst),
@@ -334,6 +335,7 @@ async def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         concurrency=settings.concurrency,
         start_timeout_s=settings.start_timeout_s,
         init_timeout_s=settings.init_timeout_s,
+        resource_timeout_s=settings.resource_timeout_s,
         drain_timeout_s=settings.drain_timeout_s,
         auto_mtls=settings.auto_mtls,
         newest_version=settings.newest_protocol,
@@ -362,6 +364,7 @@ async def pool_plan(config: LoaderConfig, folder: Path) -> PoolPlan:
         waits_for_restart=settings.give_up is GiveUp.WAIT,
         min_ready=settings.min_ready,
         retry_on_crash=settings.retry_on_crash,
+        max_resources_bytes=settings.max_resources_bytes,
         batch=BatchPlan(
             max_size=config.batch.max_size,
             max_delay_s=config.batch.max_delay_s,

@@ -145,6 +145,41 @@ class SessionStepError(CallError):
         self.status = _status_of(code)
 
 
+class ResourceError(CallError):
+    """A worker did not load or unload a resource.
+
+    Attributes:
+        step: LOAD_FAILED or UNLOAD_FAILED.
+    """
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, step: Code, code: int, text: str) -> None:
+        super().__init__(text)
+        self.step = step
+        self.code = code
+
+
+class NoResourcesError(CallError):
+    """The worker speaks a protocol that has no resources."""
+
+    code = Code.BAD_OPERATION
+    status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self) -> None:
+        super().__init__("a worker that speaks version 1 of the worker protocol has no resources")
+
+
+class ResourceLimitError(CallError):
+    """There would be too many resources, or they would be too large together."""
+
+    code = Code.NO_INPUT
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, resource_id: str, problem: str) -> None:
+        super().__init__(f"resource {resource_id} is not loaded: {problem}")
+
+
 def _status_of(code: int) -> HTTPStatus:
     """Return the status for a wrapper's code: its own failure, unless it says a value was bad."""
     is_bad_value = code == Code.BAD_VALUE

@@ -27,7 +27,9 @@ class Code(IntEnum):
     BAD_FRAME = 10163  # a WebSocket message is not the JSON we expect
     BAD_MESSAGE = 10401  # the data of a gRPC call is no LoaderInput
 
-    CREATE_FAILED = 10905  # the step that failed; the worker's own code stands beside
+    LOAD_FAILED = 10903  # the step that failed; the worker's own code stands beside
+    UNLOAD_FAILED = 10904
+    CREATE_FAILED = 10905
     WRITE_FAILED = 10907
     READ_FAILED = 10908
     CALL_FAILED = 10909
@@ -56,6 +58,9 @@ class DataStatus(IntEnum):
     END = 2
     ONCE = 3
 
+
+RESOURCE_PARAM: Final = "patch_id"
+"""Param of a request, and attribute of a resource, that is the id of a resource."""
 
 WRAPPER_ERROR_KEY: Final = "aiges.error"
 """Key of the one item that carries an error's text in a Response whose `ret` is not 0.

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -14,7 +15,11 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from aiges_loader.calls import NOTHING_BESIDE, Call, Datum, Reply
 from aiges_loader.errors import (
+    CallError,
+    NoResourcesError,
     NoWorkerError,
+    ResourceError,
+    ResourceLimitError,
     SessionStepError,
     WorkerDiedError,
     WrapperError,
@@ -25,7 +30,9 @@ from aiges_loader.frontend.request_tally import RequestTally
 from aiges_loader.frontend.token_bucket import TokenBucket
 from aiges_loader.frontend.xsf_api import SERVICES, XsfApi, XsfSettings
 from aiges_loader.sessions.session import Result
+from aiges_wire.codes import Code
 from aiges_wire.pb import xsf_pb2 as xsf
+from support.memory_resources import MemoryResources
 from support.memory_sessions import MemoryBackend, MemorySession
 from support.waiting import until
 from support.xsf_client import (
@@ -54,6 +61,7 @@ class Server:
         self, backend: MemoryBackend, *, attempts: int = 1, bucket: TokenBucket | None = None
     ) -> None:
         self.backend = backend
+        self.resources = MemoryResources()
         self.tally = RequestTally()
         self.is_ready = True
         port = GrpcSettings("127.0.0.1", 0, "[svc] port", 4 << 20, 4 << 20, share=False)
@@ -61,6 +69,7 @@ class Server:
         self.api = XsfApi(
             backend,
             XsfSettings(("appid", "sid"), http_attempts=attempts, max_download_bytes=1000),
+            resources=self.resources,
             address="127.0.0.1",
             port=self.grpc.port,
             bucket=bucket or TokenBucket(interval_s=0.0, burst=0),
@@ -385,9 +394,10 @@ async def test_data_with_complete_s3_tags_is_what_came_with_the_call(server: Ser
     assert text_of(await server.once(data=data)) == b"OWN"
 
 
-async def download_of(
-    server: Server, page: Callable[[], Awaitable[web.Response]]
-) -> dict[str, Any]:
+@asynccontextmanager
+async def serving(page: Callable[[], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """Serve a page; yield its URL."""
+
     async def answer(request: web.BaseRequest) -> web.Response:
         return await page()
 
@@ -395,12 +405,18 @@ async def download_of(
     listener = socket.create_server(("127.0.0.1", 0))
     site = await asyncio.get_running_loop().create_server(web_server, sock=listener)
     try:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
-        data = once_data(pl=[payload_json(b"", status="3", dataSrc="http", url=url)])
-        return await server.once(data=data)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
     finally:
         site.close()
         await web_server.shutdown(1.0)
+
+
+async def download_of(
+    server: Server, page: Callable[[], Awaitable[web.Response]]
+) -> dict[str, Any]:
+    async with serving(page) as url:
+        data = once_data(pl=[payload_json(b"", status="3", dataSrc="http", url=url)])
+        return await server.once(data=data)
 
 
 async def test_data_is_downloaded(server: Server) -> None:
@@ -433,6 +449,78 @@ async def test_a_download_may_not_be_too_long(server: Server) -> None:
 
     output = await download_of(server, page)
     assert output["err"] == "http download fail with more than 1000 bytes"
+
+
+def resource_data(*payloads: dict[str, Any], **params: str) -> dict[str, Any]:
+    return {"serviceId": "svc", "params": params, "pl": list(payloads)}
+
+
+async def test_resources_come_and_go(server: Server) -> None:
+    brought = payload_json(b"weights", "adapter", status="3", rank="8")
+    data = resource_data(brought, patch_id="7")
+    assert await server.output("AILoad", data=data) == {"serviceId": "svc"}
+    (loaded,) = server.resources.loaded.values()
+    assert (loaded.id, loaded.key, loaded.data) == ("7", "adapter", b"weights")
+    assert loaded.desc == {"rank": "8", "patch_id": "7"}
+    for gone in (resource_data(patch_id="8"), resource_data(), resource_data(patch_id="7")):
+        assert list(server.resources.loaded) == ["7"]
+        assert await server.output("AIUnLoad", data=gone) == {"serviceId": "svc"}
+    assert not server.resources.loaded
+
+
+async def test_nothing_is_loaded_without_a_payload_or_where_no_wrapper_loads(
+    server: Server,
+) -> None:
+    data = resource_data(patch_id="7")
+    assert await server.output("AILoad", data=data) == {"serviceId": "svc"}
+    server.resources.is_taken = False
+    for data in (resource_data(payload_json(), patch_id="7"), resource_data(payload_json())):
+        assert await server.output("AILoad", data=data) == {"serviceId": "svc"}
+    assert not server.resources.loaded
+
+
+async def test_a_resource_without_a_name_is_refused(server: Server) -> None:
+    text = "a resource needs an id: the param patch_id"
+    assert await server.error("AILoad", data=resource_data(payload_json())) == (10009, text)
+
+
+async def test_a_resource_may_lie_elsewhere(server: Server) -> None:
+    async def page() -> web.Response:
+        return web.Response(body=b"from afar")
+
+    async with serving(page) as url:
+        brought = payload_json(b"", dataSrc="http", url=url)
+        await server.output("AILoad", data=resource_data(brought, patch_id="7"))
+    assert server.resources.loaded["7"].data == b"from afar"
+
+
+@pytest.mark.parametrize(
+    ("problem", "seen"),
+    [
+        (ResourceError(Code.LOAD_FAILED, 55, "no room"), (10903, "no room;code=55")),
+        (ResourceError(Code.UNLOAD_FAILED, 66, ""), (10904, ";code=66")),
+        (WorkerDiedError("killed"), (10109, "the worker died during the call: killed")),
+        (ResourceLimitError("7", "too large"), (10009, "resource 7 is not loaded: too large")),
+        (
+            NoResourcesError(),
+            (10003, "a worker that speaks version 1 of the worker protocol has no resources"),
+        ),
+    ],
+)
+async def test_why_a_resource_is_not_loaded_is_told(
+    server: Server, problem: CallError, seen: tuple[int, str]
+) -> None:
+    server.resources.problem = problem
+    data = resource_data(payload_json(), patch_id="7")
+    assert await server.error("AILoad", data=data) == seen
+    assert await server.error("AIUnLoad", data=data) == seen
+
+
+async def test_a_service_that_stops_changes_no_resources(server: Server) -> None:
+    server.api.draining = True
+    data = resource_data(payload_json(), patch_id="7")
+    for op in ("AILoad", "AIUnLoad"):
+        assert (await server.error(op, data=data))[0] == 10110
 
 
 async def test_licences_follow_the_operator(server: Server) -> None:

@@ -51,6 +51,16 @@ class XsfTexts:
     def fetch(self, handle: str) -> dict[str, Any]:
         return self.output("AIOut", handle, waitTime="20000")
 
+    def load(self, resource_id: str, content: bytes, **attributes: str) -> dict[str, Any]:
+        """Load a resource."""
+        brought = payload_json(content, "adapter", status="3", **attributes)
+        data = {"params": {"patch_id": resource_id}, "pl": [brought]}
+        return self.output("AILoad", "", data=data)
+
+    def unload(self, resource_id: str) -> dict[str, Any]:
+        """Unload one."""
+        return self.output("AIUnLoad", "", data={"params": {"patch_id": resource_id}})
+
     def session(self, handle: str, statuses: Sequence[int] = (0, 1, 2), **params: str) -> None:
         """Run one from its first packet to its last result, or its first error."""
         self.open(handle, **params)

@@ -86,7 +86,7 @@ def test_a_single_request_is_executed_and_its_answer_freed(by_return: Service) -
             "desc": {"encoding": "utf8", "status": "3"},
         }
     ]
-    assert executed["psrCnt"] == 0
+    assert executed["resources"] == []
     assert names(log[log.index(executed) :]) == ["wrapperExec", "wrapperExecFree"]
 
 
@@ -153,7 +153,7 @@ def test_a_session_is_read_after_each_write_and_destroyed_after_its_last_result(
     ]
     created, first, *_ = found
     assert created["params"] == {"p1": "v1", "appid": "me", "sid": "sid-s1"}
-    assert (created["calls_back"], created["psrCnt"]) == (False, 0)
+    assert (created["calls_back"], created["resources"]) == (False, [])
     assert first["params"] is None  # the library's own: parameters come with wrapperCreate alone
     written = [call["data"][0] for call in found if call["call"] == "wrapperWrite"]
     assert [(item["data"], item["status"]) for item in written] == [

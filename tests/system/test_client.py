@@ -48,7 +48,22 @@ SERVED = CALLBACK.replace(
             os._exit(3)
         if order == b"sleep":
             time.sleep(float(rest))
+        if order == b"resource":
+            return response(repr(self.loaded.get(params["patch_id"])).encode(), 3)
         return response(params.get("before", "").encode() + req.list[0].data + b"!", 3)
+
+    loaded = {}
+
+    def wrapperLoadRes(self, reqData, resId):
+        (node,) = reqData.list
+        if node.data == b"refuse":
+            return 9
+        self.loaded[resId] = (node.key, node.data, node.desc.get("rank"))
+        return 0
+
+    def wrapperUnloadRes(self, resId):
+        del self.loaded[resId]
+        return 0
 
     def wrapperCreate(""",
 )
@@ -537,6 +552,39 @@ def test_input_must_be_given_and_named(served: Service, scheme: str) -> None:
         for nothing in ([], iter(())):
             with pytest.raises(ValueError, match="no input"):
                 list(client.stream(nothing))
+
+
+def test_resources_are_loaded_and_unloaded(served: Service) -> None:
+    with client_of(served, "grpc") as client:
+
+        def loaded() -> str:
+            return client.once("resource", params={"patch_id": "7"}).text
+
+        client.load_resource("7", "wörter")
+        assert loaded() == repr(("resource", "wörter".encode(), None))
+        content = Input(b"weights", attributes={"rank": "8"})
+        client.load_resource("7", content, name="adapter")
+        assert loaded() == repr(("adapter", b"weights", "8"))
+        with pytest.raises(WrapperError) as refused:
+            client.load_resource("7", "refuse")
+        assert refused.value.code == 9
+        assert loaded() == repr(("adapter", b"weights", "8"))
+        client.unload_resource("7")
+        client.unload_resource("7")
+        assert loaded() == "None"
+
+
+async def test_resources_need_an_id_and_grpc(served: Service) -> None:
+    async with async_client_of(served, "grpc") as client:
+        await client.load_resource("8", b"weights", timeout_s=LIMIT_S)
+        await client.unload_resource("8", timeout_s=LIMIT_S)
+        with pytest.raises(ValueError, match="a resource needs an id"):
+            await client.load_resource("", b"weights")
+    async with async_client_of(served, "http") as client:
+        with pytest.raises(ValueError, match="expected grpc://host:port"):
+            await client.load_resource("8", b"weights")
+        with pytest.raises(ValueError, match="expected grpc://host:port"):
+            await client.unload_resource("8")
 
 
 def test_over_grpc_outputs_must_be_told(served: Service) -> None:

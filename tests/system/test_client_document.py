@@ -32,7 +32,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def test_both_languages_show_the_same() -> None:
     assert blocks(CHINESE) == blocks(ENGLISH)
-    assert len(PROGRAMS) == len(OUTPUTS) == 5
+    assert len(PROGRAMS) == len(OUTPUTS) == 6
 
 
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))

@@ -144,6 +144,7 @@ class PoolConfig:
         restart_wait_s: Longest wait of a call for a worker that is starting.
         start_timeout_s: From the start of the process to its handshake.
         init_timeout_s: Longest wrapperInit; None: no limit.
+        resource_timeout_s: Longest wrapperLoadRes and wrapperUnloadRes.
         drain_timeout_s: What calls get to finish when the supervisor stops.
         max_restarts: More than this many in `restart_period_s`: the worker has failed.
         restart_period_s: See above.
@@ -158,6 +159,7 @@ class PoolConfig:
         min_ready: So many workers must be ready for the service to be.
         max_requests: After so many calls a worker is replaced. None: never.
         max_rss_bytes: If it uses more memory. None: never.
+        max_resources_bytes: How large all loaded resources may be together.
         max_age_s: After so long. None: never.
         retry_on_crash: Try a call whose worker died once more.
         placement: What the workers get of the machine.
@@ -170,6 +172,7 @@ class PoolConfig:
     restart_wait_s: float
     start_timeout_s: float
     init_timeout_s: float | None
+    resource_timeout_s: float
     drain_timeout_s: float
     max_restarts: int
     restart_period_s: float
@@ -184,6 +187,7 @@ class PoolConfig:
     min_ready: int
     max_requests: int | None
     max_rss_bytes: int | None
+    max_resources_bytes: int
     max_age_s: float | None
     retry_on_crash: bool
     placement: PlacementConfig

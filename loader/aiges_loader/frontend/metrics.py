@@ -120,6 +120,7 @@ def _service(status: ServiceStatus) -> Iterator[Metric]:
         ),
         "aiges_licences_taken": ("Calls that hold a licence.", status.licences.taken),
         "aiges_licences_limit": ("Licences that there are.", status.licences.limit),
+        "aiges_resources": ("Resources that are loaded.", len(status.resources)),
         "aiges_start_time_seconds": (
             "When the supervisor started, in seconds since the epoch.",
             status.started.timestamp(),

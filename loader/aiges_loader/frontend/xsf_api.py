@@ -34,6 +34,7 @@ from aiges_loader.frontend.token_bucket import TokenBucket
 from aiges_loader.frontend.toolbox import ToolBox, ToolBoxError
 from aiges_loader.frontend.xsf_handles import Handles
 from aiges_loader.frontend.xsf_messages import Answer, Asked, Package, StreamOutputs
+from aiges_loader.pool.resources import Resource
 from aiges_loader.sessions.session import Opening, Result
 from aiges_wire.codes import Code
 from aiges_wire.pb import xsf_pb2 as xsf
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 SERVICES: Final = ("utils.XsfCall", "utils.ToolBox")
 
 _TOO_FAST: Final = "request traffic exceeds limit,and rateFallback not defined"
-_NOTHING_TO_DO: Final = frozenset({"AIHotword", "AIDetect", "AILoad", "AIUnLoad"})
+_NOTHING_TO_DO: Final = frozenset({"AIHotword", "AIDetect"})
 _SESSION_STEPS: Final = frozenset({"AIIn", "AIOut", "AIExcp"})
 
 Context = Any  # grpc.aio's is generic in what the handlers of one method take and give
@@ -92,6 +93,19 @@ class Backend(Protocol):
         """Take a handle for one whose session has ended."""
 
 
+class Resources(Protocol):
+    """What loads resources into workers."""
+
+    async def takes_resources(self) -> bool:
+        """Say whether there are wrappers that load any; raise `CallError`."""
+
+    async def load(self, resource: Resource) -> None:
+        """Load one everywhere, or raise `CallError`."""
+
+    async def unload(self, resource_id: str) -> None:
+        """Unload one everywhere if it is loaded, or raise `CallError`."""
+
+
 @dataclass(frozen=True, slots=True)
 class XsfSettings:
     """What the services need of the configuration.
@@ -122,6 +136,7 @@ class XsfApi:
         backend: Backend,
         settings: XsfSettings,
         *,
+        resources: Resources,
         address: str,
         port: int,
         bucket: TokenBucket,
@@ -133,6 +148,7 @@ class XsfApi:
         Args:
             backend: Runs what is asked for.
             settings: To begin with.
+            resources: Loads resources.
             address: IPv4 address at which clients reach the service.
             port: Likewise.
             bucket: Limits the rate of calls.
@@ -145,6 +161,7 @@ class XsfApi:
         self._idle.set()
         self._backend = backend
         self._settings = settings
+        self._resources = resources
         self._downloads = Downloads(
             attempts=settings.http_attempts, max_bytes=settings.max_download_bytes
         )
@@ -253,6 +270,10 @@ class XsfApi:
             return messages.empty_output("")
         if asked.op in _SESSION_STEPS:
             return await (self._begin if asked.opens else self._go_on)(asked, handle)
+        if asked.op == "AILoad":
+            return await self._load(asked)
+        if asked.op == "AIUnLoad":
+            return await self._unload(asked)
         if asked.op in _NOTHING_TO_DO:
             return messages.empty_output(self._package(asked).service_id)
         raise BadOperationError
@@ -262,8 +283,7 @@ class XsfApi:
 
     async def _begin(self, asked: Asked, handle: str) -> Answer:
         package = self._package(asked)
-        if self.draining:
-            raise NoWorkerError("the service is stopping")
+        self._refuse_if_draining()
         if handle in self._once_handles:
             raise HandleTakenError(handle)
         if package.once and asked.op != "AIExcp":
@@ -278,6 +298,10 @@ class XsfApi:
         with _ended_by_errors(session):
             return await self._step(asked, session, self._package(asked))
 
+    def _refuse_if_draining(self) -> None:
+        if self.draining:
+            raise NoWorkerError("the service is stopping")
+
     def _change_licences(self, asked: Asked) -> None:
         number = decimal_integer(asked.params.get("authzNo", ""))
         if number is None or number < 1:
@@ -286,6 +310,24 @@ class XsfApi:
         self._note_licences()
         self._backend.set_licences(number)
         log.info("AILBType licences=%d taken=%d", number, self._backend.licences_taken)
+
+    # Resources:
+
+    async def _load(self, asked: Asked) -> Answer:
+        package = messages.decode_resource(asked.data)
+        if package.inputs:
+            self._refuse_if_draining()
+            if await self._resources.takes_resources():  # else nothing, as upstream
+                (content,) = await self._downloads.complete(package.inputs)
+                await self._resources.load(messages.resource_of(package, content))
+        return messages.empty_output(package.service_id)
+
+    async def _unload(self, asked: Asked) -> Answer:
+        package = messages.decode_resource(asked.data)
+        if package.id:
+            self._refuse_if_draining()
+            await self._resources.unload(package.id)
+        return messages.empty_output(package.service_id)
 
     # Once calls:
 

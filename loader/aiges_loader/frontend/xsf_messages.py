@@ -14,13 +14,15 @@ from aiges_loader.errors import (
     BadMessageError,
     BadOutputError,
     CallError,
+    ResourceError,
     SessionStepError,
     WrapperError,
     WrapperFailedError,
 )
 from aiges_loader.frontend import codec
 from aiges_loader.frontend.codec import Expectation
-from aiges_wire.codes import Code
+from aiges_loader.pool.resources import Resource
+from aiges_wire.codes import RESOURCE_PARAM, Code
 from aiges_wire.frames import MAX_ITEMS
 from aiges_wire.pb import protocol_pb2 as protocol, xsf_pb2 as xsf
 
@@ -83,6 +85,20 @@ class Package(NamedTuple):
     number: int
 
 
+class ResourcePackage(NamedTuple):
+    """A LoaderInput that is about a resource.
+
+    Attributes:
+        service_id: Is repeated in the answer.
+        id: Of the resource; "": it names none.
+        inputs: Its content, if it brings any.
+    """
+
+    service_id: str
+    id: str
+    inputs: tuple[Datum, ...]
+
+
 class Answer(NamedTuple):
     """What a client gets.
 
@@ -127,10 +143,7 @@ def decode_package(data: bytes, *, header_pass: Iterable[str]) -> Package:
         BadInputError: A payload has no meta, so nobody knows what it is; or there are too many.
         BadDownMethodError: The answer shall not come back to the client.
     """
-    try:
-        message = protocol.LoaderInput.FromString(data)
-    except DecodeError as error:
-        raise BadMessageError(str(error)) from None
+    message = _loader_input(data)
     if len(message.pl) > MAX_ITEMS:
         raise BadInputError(f"{len(message.pl)} payloads, at most {MAX_ITEMS} are allowed")
     if message.headers.get("downMethod") == "async":
@@ -148,6 +161,41 @@ def decode_package(data: bytes, *, header_pass: Iterable[str]) -> Package:
         inputs=tuple(_datum(payload) for payload in message.pl),
         number=message.sync_id,
     )
+
+
+def decode_resource(data: bytes) -> ResourcePackage:
+    """Read a LoaderInput that is about a resource; no bytes at all are an empty one.
+
+    Its id is the param `patch_id`, else the param or header `res_id`, else the attribute
+    `patch_id` of its payload.
+
+    Raises:
+        BadMessageError: The bytes are no LoaderInput.
+        BadInputError: A payload has no meta, or there are several: it would be one resource.
+    """
+    message = _loader_input(data)
+    if len(message.pl) > 1:
+        raise BadInputError(f"{len(message.pl)} payloads, a resource is one")
+    inputs = tuple(_datum(payload) for payload in message.pl)
+    names = [message.params.get(RESOURCE_PARAM), message.params.get("res_id")]
+    names += [message.headers.get("res_id")]
+    names += [datum.desc.get(RESOURCE_PARAM) for datum in inputs]
+    return ResourcePackage(message.serviceId, next(filter(None, names), ""), inputs)
+
+
+def resource_of(package: ResourcePackage, content: Datum) -> Resource:
+    """Make what the wrapper gets; raise `BadInputError` if the package names no resource."""
+    if not package.id:
+        raise BadInputError(f"a resource needs an id: the param {RESOURCE_PARAM}")
+    desc = {**content.desc, RESOURCE_PARAM: package.id}
+    return Resource(package.id, content.key, bytes(content.data), desc)
+
+
+def _loader_input(data: bytes) -> protocol.LoaderInput:
+    try:
+        return protocol.LoaderInput.FromString(data)
+    except DecodeError as error:
+        raise BadMessageError(str(error)) from None
 
 
 def _datum(payload: protocol.Payload) -> Datum:
@@ -208,7 +256,7 @@ def failure(error: CallError) -> Answer:
     failed. Only what can be tried elsewhere is shown outside the output: clients do that then.
     """
     code, text = int(error.code), str(error)
-    if isinstance(error, SessionStepError | WrapperError | WrapperFailedError):
+    if isinstance(error, SessionStepError | WrapperError | WrapperFailedError | ResourceError):
         code, text = int(error.step), f"{text};code={int(error.code)}"
     text = _utf8(text)
     message = protocol.LoaderOutput(code=_int32(code), err=text, status=protocol.LoaderOutput.END)

@@ -12,6 +12,7 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from aiges_loader.errors import NoResourcesError, ResourceError
 from aiges_loader.pool import messages
 from aiges_loader.pool.channel import CallChannel
 from aiges_loader.pool.grpc_calls import GrpcCalls
@@ -19,6 +20,7 @@ from aiges_loader.pool.lane_calls import LaneCalls
 from aiges_loader.pool.lane_sessions import LaneSessions
 from aiges_loader.pool.process import Stream
 from aiges_loader.pool.reported import since
+from aiges_loader.pool.resources import Load, Unload
 from aiges_loader.pool.session_channel import SessionChannel
 from aiges_wire import frames
 from aiges_wire.codes import Code
@@ -77,12 +79,14 @@ class WorkerClient:
     Attributes:
         calls: What carries its calls; from `describe` on.
         sessions: What carries its sessions; likewise.
+        takes_resources: Its wrapper loads resources, or may do so; known likewise.
         on_reported: Gets what user code used since it last said so, and what it measured.
         data_addresses: Where it listens for both, as gRPC targets; none if not apart from the rest.
     """
 
     calls: CallChannel
     sessions: SessionChannel
+    takes_resources: bool
     data_addresses: tuple[str, ...] = ()
     on_reported: Callable[[Mapping[str, int], Mapping[str, float]], None]
 
@@ -205,6 +209,7 @@ class WorkerClient:
                 reply = await self._wrapper.wrapperSchema(pb.SvcId(serviceId=service))
             except grpc.aio.AioRpcError as error:
                 raise WorkerCallError(f"wrapperSchema: {messages.brief(error)}") from None
+            self.takes_resources = True  # it cannot be asked; trying will say why not
             return str(reply.data)
         try:
             found = await self._control.Describe(control_pb.DescribeRequest(service=service))
@@ -213,6 +218,7 @@ class WorkerClient:
         if found.frames != frames.VERSION:
             raise WorkerCallError(f"its frames are version {found.frames}, not {frames.VERSION}")
         addresses = (found.data_address, found.session_address)
+        self.takes_resources = found.resources
         self.data_addresses = tuple(f"unix:{address}" for address in addresses if address)
         self.calls = self._over_lanes = LaneCalls(
             found.data_address,
@@ -228,6 +234,28 @@ class WorkerClient:
         except OSError as error:
             raise WorkerCallError(f"no lane to it can be opened: {error.strerror}") from None
         return str(found.schema)
+
+    async def take_step(self, step: Load | Unload) -> None:
+        """Have the wrapper load or unload a resource; the caller sets the limit.
+
+        Raises:
+            ResourceError: It did not.
+            NoResourcesError: The worker knows no such request.
+            WorkerCallError: The worker did not answer.
+        """
+        if not self._has_lanes:
+            raise NoResourcesError
+        try:
+            if isinstance(step, Load):
+                new = step.resource
+                resource = control_pb.Resource(id=new.id, key=new.key, data=new.data, desc=new.desc)
+                outcome = await self._control.LoadResource(resource)
+            else:
+                outcome = await self._control.UnloadResource(control_pb.ResourceId(id=step.id))
+        except grpc.aio.AioRpcError as error:
+            raise WorkerCallError(f"{step.method}: {messages.brief(error)}") from None
+        if outcome.code:
+            raise ResourceError(step.failure, outcome.code, outcome.text)
 
     async def shutdown(self, limit_s: float, *, grace_s: float) -> bool:
         """Ask the worker to leave; say whether it may do so, False if it knows no such request.

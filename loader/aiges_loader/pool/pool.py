@@ -22,6 +22,7 @@ from aiges_loader.pool.history import History, Past
 from aiges_loader.pool.lifecycle import State
 from aiges_loader.pool.pending import NotBatchedError, NotBegunError, Outcome
 from aiges_loader.pool.reported import Reported
+from aiges_loader.pool.resource_keeper import ResourceKeeper
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.session_channel import SessionEvents, SessionPort
 from aiges_loader.pool.turnstile import Turnstile
@@ -53,6 +54,7 @@ class PoolPlan:
         min_ready: So many workers must be ready for the service to be.
         retry_on_crash: Try a call whose worker died once more, though it may have done its work.
         batch: Which calls go to a worker together.
+        max_resources_bytes: How large all resources may be together.
     """
 
     spec: WorkerSpec
@@ -67,6 +69,7 @@ class PoolPlan:
     retry_on_crash: bool
     batch: BatchPlan = field(default_factory=BatchPlan)
     waits_for_restart: bool = False
+    max_resources_bytes: int = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Pool:
         readiness_changed: Set whenever workers become ready or cease to be.
         history: What workers have done that are no more.
         reported: What user code has reported of itself.
+        resources: What every worker loads.
     """
 
     def __init__(self, plan: PoolPlan) -> None:
@@ -106,6 +110,9 @@ class Pool:
         self.plan = plan
         self.history = History()
         self.reported = Reported()
+        self.resources = ResourceKeeper(
+            lambda: self.workers, self.wait_for_worker, lambda: self.plan.max_resources_bytes
+        )
         self.workers = [self._make(number, plan) for number in range(1, plan.size + 1)]
         self.described: asyncio.Future[str] = loop.create_future()
         self.failed: asyncio.Future[str] = loop.create_future()
@@ -181,6 +188,7 @@ class Pool:
                 tasks.create_task(self._renew(), name="renewals"),
                 tasks.create_task(self._watch_wear(), name="wear"),
                 tasks.create_task(self._batcher.run(), name="batcher"),
+                tasks.create_task(self.resources.run(), name="resources"),
             ]
             async with asyncio.TaskGroup() as self._slots:
                 for worker in self.workers:
@@ -196,6 +204,7 @@ class Pool:
         worker.on_reported = self.reported.add
         worker.on_death = partial(self._report, worker)
         worker.listener_at = self._listener_at
+        worker.resources_wanted = lambda: self.resources.table
         return worker
 
     def _start(self, worker: Worker, *, after: Worker | None = None) -> None:

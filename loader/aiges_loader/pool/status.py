@@ -153,6 +153,21 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceStatus:
+    """A resource that every worker has which takes any.
+
+    Attributes:
+        id: Its name.
+        key: Of the payload that brought it.
+        size_bytes: Of its content.
+    """
+
+    id: str
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceStatus:
     """The whole service.
 
@@ -173,6 +188,7 @@ class ServiceStatus:
         fronts: Processes that serve HTTP beside the supervisor, by number.
         used: What user code says that it used, by key.
         measured: The newest of what it measured, by key.
+        resources: Loaded resources, in the order in which workers load them.
         addresses: Protocol -> host:port that clients' requests are taken at.
         requests: Those for inference; None where nobody has counted them.
     """
@@ -193,6 +209,7 @@ class ServiceStatus:
     fronts: Sequence[FrontStatus] = ()
     used: Mapping[str, int] = field(default_factory=dict)
     measured: Mapping[str, float] = field(default_factory=dict)
+    resources: Sequence[ResourceStatus] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)
     requests: RequestCounts | None = None
 

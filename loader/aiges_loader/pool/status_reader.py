@@ -16,6 +16,7 @@ from aiges_loader.pool.process_usage import ProcessTable, Usage
 from aiges_loader.pool.status import (
     CrashReport,
     ExitReport,
+    ResourceStatus,
     ServiceStatus,
     Taken,
     WorkerStatus,
@@ -66,6 +67,10 @@ class StatusReader:
             workers=workers,
             used=dict(pool.reported.counts),
             measured=dict(pool.reported.values),
+            resources=tuple(
+                ResourceStatus(resource.id, resource.key, len(resource.data))
+                for resource in pool.resources.table.values()
+            ),
         )
         running = {w.pid: w.address for w in pool.workers if w.pid is not None}
         # Some hundred small files in /proc: calls should not have to wait for that.

@@ -9,12 +9,14 @@ from functools import partial
 from typing import Final
 
 from aiges_loader.calls import Call, Reply
+from aiges_loader.errors import CallError
 from aiges_loader.pool.admission import Load
 from aiges_loader.pool.channel import Asked
 from aiges_loader.pool.lifecycle import COMING, Event, State, advance
 from aiges_loader.pool.pending import Resolve, into
 from aiges_loader.pool.placement import Placement
 from aiges_loader.pool.process import resident_bytes
+from aiges_loader.pool.resources import Table
 from aiges_loader.pool.restart import GiveUp, RestartPolicy
 from aiges_loader.pool.session_channel import SessionEvents, SessionPort
 from aiges_loader.pool.waiting import first_of
@@ -75,6 +77,7 @@ class Worker:
             lambda _used, _measured: None
         )
         self.listener_at: Callable[[str], int] = lambda _address: 0
+        self.resources_wanted: Callable[[], Table] = dict
         self._spec = spec
         self._policy = policy
         self._keep_probing = keep_probing
@@ -138,6 +141,19 @@ class Worker:
         """Say whether it takes batches now."""
         calls = self._life.calls
         return self.takes_calls and calls is not None and calls.batches
+
+    @property
+    def takes_resources(self) -> bool:
+        """Say whether its wrapper loads resources, as far as is known."""
+        return self._life.takes_resources
+
+    def holds(self, wanted: Table) -> bool:
+        """Say whether it has just these resources, or its wrapper takes none."""
+        return self._life.holds(wanted)
+
+    def hold(self, wanted: Table) -> "asyncio.Future[CallError | None]":
+        """Ask `run`, while `takes_calls`, for it to have just these; see `WorkerLife.hold`."""
+        return self._life.hold(wanted)
 
     def load(self) -> Load:
         """Return what the choice among workers needs."""
@@ -352,6 +368,7 @@ class Worker:
             listener_at=self.listener_at,
         )
         life.on_reported = self.on_reported
+        life.resources_wanted = self.resources_wanted
         return life
 
     def _session_done(self) -> None:

@@ -30,6 +30,7 @@ class WorkerSpec:
         concurrency: Calls at once.
         start_timeout_s: From the start of the process to the answer of its first health check.
         init_timeout_s: For wrapperInit; None is no limit.
+        resource_timeout_s: For each wrapperLoadRes and wrapperUnloadRes.
         drain_timeout_s: For the calls it has, when it is asked to stop.
         hang: When it counts as hung.
         wear: When it is replaced by a fresh one.
@@ -53,6 +54,7 @@ class WorkerSpec:
     auto_mtls: bool = False
     batching: bool = False
     newest_version: int = 2
+    resource_timeout_s: float = 60.0
     placements: Placements = field(default_factory=Placements)
 
     @property

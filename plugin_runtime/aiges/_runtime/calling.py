@@ -11,17 +11,19 @@ from aiges._runtime import binding, convert, hclog
 from aiges._runtime.describing import describe
 from aiges._runtime.loading import NoWrapperError
 from aiges._runtime.replies import Failure, Input, Reply
+from aiges._runtime.resource_ids import number_of
 from aiges._runtime.schema import bare_schema
 from aiges._runtime.session_methods import SessionMethods, session_methods
 from aiges.dto import DataListCls
 from aiges.sdk import WrapperBase
-from aiges_wire.codes import Code
+from aiges_wire.codes import RESOURCE_PARAM, Code
 
 log = logging.getLogger("aiges.worker")
 
 T = TypeVar("T")
 
-_NO_PERSONAL_ID: Final = 0
+NO_PERSONAL_ID: Final = 0
+"""What a method gets as persId whose request names no resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class _Method:
     function: Callable[..., object]
     binding: binding.Binding
 
-    def __call__(self, tag: str, params: dict[str, str], inputs: object) -> object:
+    def __call__(
+        self, tag: str, params: dict[str, str], inputs: object, personal_id: int
+    ) -> object:
         """Call it for one request."""
         values = {
             binding.PARAMS: params,
@@ -39,7 +43,7 @@ class _Method:
             # One string for both: whichever a wrapper keeps for its callbacks, the answer arrives.
             binding.TAG: tag,
             binding.SID: tag,
-            binding.PERSONAL_ID: _NO_PERSONAL_ID,
+            binding.PERSONAL_ID: personal_id,
         }
         return self.binding.call(self.function, values)
 
@@ -71,6 +75,12 @@ class WrapperHost:
         self._exec_async: _Method | None = None
         self._exec_batch: Callable[[list[tuple[dict[str, str], DataListCls]]], object] | None = None
         self.session_methods: SessionMethods | None = None
+        self._resource_numbers: dict[str, int] = {}  # of the resources that are loaded, by id
+
+    @property
+    def takes_resources(self) -> bool:
+        """Say whether the wrapper loads resources; known after `init`."""
+        return self.defines("wrapperLoadRes")
 
     @property
     def batches(self) -> bool:
@@ -91,11 +101,25 @@ class WrapperHost:
 
     async def load_resource(self, name: str, node: Input) -> tuple[int, str]:
         """Run wrapperLoadRes; return 0, or a code and its text."""
-        return await self.in_thread(self._resource, "wrapperLoadRes", [node], name)
+        code, text = await self.in_thread(self._resource, "wrapperLoadRes", [node], name)
+        if code == Code.OK and (number := number_of(name)):
+            self._resource_numbers[name] = number
+        return code, text
 
     async def unload_resource(self, name: str) -> tuple[int, str]:
         """Run wrapperUnloadRes; return 0, or a code and its text."""
-        return await self.in_thread(self._resource, "wrapperUnloadRes", None, name)
+        number = self._resource_numbers.pop(name, None)  # requests from now on do without it
+        code, text = await self.in_thread(self._resource, "wrapperUnloadRes", None, name)
+        if code != Code.OK and number is not None:
+            self._resource_numbers[name] = number
+        return code, text
+
+    def personal_id(self, params: Mapping[str, str]) -> int:
+        """Return the number of the resource that a request names by its param `patch_id`.
+
+        `NO_PERSONAL_ID` if it names none, or none that is loaded, or one whose id is no number.
+        """
+        return self._resource_numbers.get(params.get(RESOURCE_PARAM, ""), NO_PERSONAL_ID)
 
     async def schema(self, service: str) -> str:
         """Return the wrapper's description as JSON; `service` names it if it has no name."""
@@ -167,11 +191,12 @@ class WrapperHost:
         name = "wrapperOnceExec"
         try:
             inputs = convert.inputs_from(items)
-            returned = self._exec(tag, params, inputs) if self._exec else None
+            resource = self.personal_id(params) if self._resource_numbers else NO_PERSONAL_ID
+            returned = self._exec(tag, params, inputs, resource) if self._exec else None
             # Wrappers that only answer by callback leave the other method empty.
             if returned is None and self._exec_async:
                 name = "wrapperOnceExecAsync"
-                status = convert.taken(self._exec_async(tag, params, inputs))
+                status = convert.taken(self._exec_async(tag, params, inputs, resource))
                 return self.failure(status, step=self._call_step) if status else None
             if not self._exec and self._exec_batch:
                 return self.run_batch([(params, items)])[0]
@@ -260,7 +285,11 @@ class WrapperHost:
         if not self._ready:
             return Code.EXEC_FAILED, "the wrapper is not initialised"
         try:
-            function = getattr(self._wrapper, method)
+            function = getattr(self._wrapper, method, None)
+            if function is None and nodes is None:  # as in WrapperBase: there is nothing to do
+                return Code.OK, ""
+            if function is None:
+                raise convert.NoAnswerError("is not defined")  # noqa: TRY301
             data = () if nodes is None else (convert.inputs_from(nodes),)
             code = convert.taken(function(*data, name))
         except convert.NoAnswerError as error:

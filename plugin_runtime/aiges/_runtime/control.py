@@ -53,6 +53,7 @@ class ControlService(aiges_control_pb2_grpc.WorkerControlServicer):
             batches=self._host.batches,
             session_address=str(self._session_path),
             sessions=self._host.session_methods is not None,
+            resources=self._host.takes_resources,
         )
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.Pulse:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiges._runtime import binding, convert
 from aiges.dto import Response
 
-_NOTHING_SPECIAL: Final = {binding.PERSONAL_ID: 0, binding.ERROR_NUMBER: 0, binding.INPUTS: None}
+_NOTHING_SPECIAL: Final = {binding.ERROR_NUMBER: 0, binding.INPUTS: None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ _MEANINGS: Final = {
     "handle": binding.HANDLE,
     "sid": binding.SID,
     "tag": binding.TAG,
+    "personal_id": binding.PERSONAL_ID,
 }
 
 

@@ -162,6 +162,7 @@ class Session:
         self._host = host
         self._methods = methods
         self._params = params
+        self._personal_id = host.personal_id(params)
         self._outlet = outlet
         self._forget = forget
         self._handle: object = ""
@@ -263,6 +264,7 @@ class Session:
             "handle": self._handle,
             "sid": self.sid,
             "tag": self.tag,
+            "personal_id": self._personal_id,
         }
 
     def _note(self, items: Sequence[Input]) -> None:

@@ -31,6 +31,7 @@ from aiges.client.json_messages import Opening
 from aiges.client.transport import Transport, TransportSession
 from aiges.client.web import WebSocketTransport, WebTransport
 from aiges.client.xsf import XsfTransport
+from aiges_wire.codes import DataStatus
 
 TIMEOUT_S: Final = 120.0
 """How long to wait for an answer, or for the next result, unless somebody says otherwise."""
@@ -137,7 +138,7 @@ class AsyncClient:
             ClientError: Its class says what went wrong, and whether to try again.
             ValueError: No input, or one without a name where the service has several.
         """
-        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        limit_s = self._limit_s(timeout_s)
         description = await self.describe()
         numbering = Numbering(description.inputs)
         pieces = numbering.pieces(_package(inputs, named), is_last=True)
@@ -208,6 +209,61 @@ class AsyncClient:
         """
         return self._opened(None, params, expect, timeout_s)
 
+    async def load_resource(
+        self,
+        resource_id: str,
+        content: Data,
+        *,
+        name: str = "resource",
+        timeout_s: float | None = None,
+    ) -> None:
+        """Have all workers of the service load a resource, in place of one that has its id.
+
+        It is there for calls and sessions whose param `patch_id` is its id, until it is unloaded or
+        the service stops. A service whose wrapper loads none does nothing, and does not say so.
+
+        Args:
+            resource_id: Its name; one of C plugins is a number.
+            content: What the wrapper gets; an `Input` also has attributes.
+            name: The key under which the wrapper gets it.
+            timeout_s: Longest wait; None: the client's. The service may load it all the same.
+
+        Raises:
+            ClientError: It is not loaded, in none of the workers.
+            ValueError: The id is empty, or the URL is none of grpc.
+        """
+        given = content if isinstance(content, Input) else Input(content)
+        data = given.data.encode() if isinstance(given.data, str) else given.data
+        piece = Piece(name, data, given.kind or "other", DataStatus.ONCE, given.attributes)
+        transport, limit_s = self._for_resources(resource_id), self._limit_s(timeout_s)
+        async with _limit(limit_s, "the resource was not loaded"):
+            await transport.load_resource(resource_id, piece, limit_s)
+
+    async def unload_resource(self, resource_id: str, *, timeout_s: float | None = None) -> None:
+        """Have all workers unload a resource; nothing happens if there is none of that id.
+
+        Args:
+            resource_id: Its name.
+            timeout_s: Longest wait; None: the client's.
+
+        Raises:
+            ClientError: It is still there, in all workers.
+            ValueError: The id is empty, or the URL is none of grpc.
+        """
+        transport, limit_s = self._for_resources(resource_id), self._limit_s(timeout_s)
+        async with _limit(limit_s, "the resource was not unloaded"):
+            await transport.unload_resource(resource_id, limit_s)
+
+    def _for_resources(self, resource_id: str) -> XsfTransport:
+        if not resource_id:
+            raise ValueError("a resource needs an id")
+        if not isinstance(self._transport, XsfTransport):
+            raise ValueError("resources are loaded over gRPC: expected grpc://host:port")  # noqa: TRY004 - the URL's value
+        return self._transport
+
+    def _limit_s(self, timeout_s: float | None) -> float:
+        return self.timeout_s if timeout_s is None else timeout_s
+
     @asynccontextmanager
     async def _opened(
         self,
@@ -216,7 +272,7 @@ class AsyncClient:
         expect: Expect | None,
         timeout_s: float | None,
     ) -> "AsyncIterator[Session]":
-        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        limit_s = self._limit_s(timeout_s)
         description = await self.describe()
         numbering = Numbering(description.inputs)
         is_complete = package is not None

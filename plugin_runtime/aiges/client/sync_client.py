@@ -128,6 +128,21 @@ class Client:
             with suppress(_ClosedError):  # that has ended it
                 self._run(_close(results))
 
+    def load_resource(
+        self,
+        resource_id: str,
+        content: Data,
+        *,
+        name: str = "resource",
+        timeout_s: float | None = None,
+    ) -> None:
+        """Have all workers load a resource; see `AsyncClient.load_resource`."""
+        self._run(self._client.load_resource(resource_id, content, name=name, timeout_s=timeout_s))
+
+    def unload_resource(self, resource_id: str, *, timeout_s: float | None = None) -> None:
+        """Have all workers unload a resource; see `AsyncClient.unload_resource`."""
+        self._run(self._client.unload_resource(resource_id, timeout_s=timeout_s))
+
     async def _end(self) -> None:
         await self._client.close()
         work = asyncio.all_tasks() - {asyncio.current_task()}

@@ -30,10 +30,12 @@ from aiges.client.xsf_messages import (
     ResultOrder,
     drop_request,
     fetch_request,
+    load_request,
     next_request,
     once_request,
     open_request,
     read_reply,
+    unload_request,
 )
 from aiges_wire.pb import xsf_pb2 as xsf
 
@@ -94,6 +96,14 @@ class XsfTransport:
         session = XsfSession(self, reply, sid)
         self._sessions.add(session)
         return session
+
+    async def load_resource(self, resource_id: str, content: Piece, limit_s: float) -> None:
+        """Have the service load a resource; raise `ClientError`."""
+        await self.call(load_request(resource_id, content), "", limit_s)
+
+    async def unload_resource(self, resource_id: str, limit_s: float) -> None:
+        """Have it unload one; raise `ClientError`."""
+        await self.call(unload_request(resource_id), "", limit_s)
 
     async def close(self) -> None:
         """See `Transport`."""

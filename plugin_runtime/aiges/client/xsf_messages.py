@@ -9,10 +9,10 @@ from google.protobuf.message import DecodeError
 from aiges.client.data import KIND_OF_TYPE, TYPE_OF_KIND, Kind, Output, Piece, Result, param_texts
 from aiges.client.errors import UnexpectedAnswerError, WrapperError, service_error
 from aiges.client.json_messages import Opening
-from aiges_wire.codes import Code
+from aiges_wire.codes import RESOURCE_PARAM, Code
 from aiges_wire.pb import protocol_pb2 as protocol, xsf_pb2 as xsf
 
-_STEPS: Final = range(Code.CREATE_FAILED, Code.RESULT_FAILED + 1)
+_STEPS: Final = range(Code.LOAD_FAILED, Code.RESULT_FAILED + 1)
 """Codes that say which step failed; the wrapper's own code stands in the message."""
 
 
@@ -56,6 +56,18 @@ def fetch_request(session: xsf.Session, wait_s: float) -> bytes:
 def drop_request(session: xsf.Session) -> bytes:
     """Write the call that ends a session before its last result."""
     return _request("AIExcp", session, {}, protocol.LoaderInput())
+
+
+def load_request(resource_id: str, content: Piece) -> bytes:
+    """Write the call that loads a resource."""
+    package = protocol.LoaderInput(params={RESOURCE_PARAM: resource_id}, pl=[_payload(content)])
+    return _request("AILoad", xsf.Session(), {}, package)
+
+
+def unload_request(resource_id: str) -> bytes:
+    """Write the call that unloads one."""
+    package = protocol.LoaderInput(params={RESOURCE_PARAM: resource_id})
+    return _request("AIUnLoad", xsf.Session(), {}, package)
 
 
 def read_reply(data: bytes, sid: str) -> Reply:

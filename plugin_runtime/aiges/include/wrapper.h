@@ -157,13 +157,18 @@ WrapperAPI const char *wrapperVersion(void);
  * Loads a resource, such as a personal dictionary, for requests that will name it.
  *
  *   perData  one node of type DataPer; its desc describes the resource.
- *   resId    the host's number for it, found again in psrIds.
+ *   resId    the client's number for it, from 1, found again in psrIds.
  *
- * Returns 0 if the resource can be used.
+ * Returns 0 if the resource can be used; any other code makes the client's request fail, and no
+ * process of the service keeps the resource. A process that starts later is given every resource
+ * after wrapperInit, and does not start if it refuses one.
  */
 WrapperAPI int wrapperLoadRes(pDataList perData, unsigned int resId);
 
-/* Forgets a resource. Returns 0. */
+/*
+ * Forgets a resource. Requests that were given it may still run; later ones are not. One that is
+ * to be replaced is forgotten first. Returns 0; any other code says that it is still there.
+ */
 WrapperAPI int wrapperUnloadRes(unsigned int resId);
 
 /*

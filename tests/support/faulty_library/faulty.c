@@ -16,6 +16,8 @@
  *              request comes), code=N
  *   tell       meter, metric or trace: what is told about the request
  *
+ * A resource may have the attribute `fault`, for wrapperLoadRes.
+ *
  * FAULTY_FAULT is a fault of functions that no request belongs to. wrapperError has faults of its
  * own for some codes.
  */
@@ -366,7 +368,8 @@ int wrapperLoadRes(pDataList perData, unsigned int resId) {
     add(&note, ", \"id\": %u, \"data\": ", resId);
     add_data(&note, perData);
     write_down(&note);
-    return perhaps_always("wrapperLoadRes");
+    int code = perhaps(find(perData->desc, "fault"), "wrapperLoadRes");
+    return code == 0 ? perhaps_always("wrapperLoadRes") : code;
 }
 
 int wrapperUnloadRes(unsigned int resId) {
@@ -493,22 +496,32 @@ static void call_back(const char *how, wrapperCallback callback, const char *tag
 
 /* --- single requests --- */
 
+/* The resources of a request: without any there is no list. */
+static void add_resources(struct note *note, const unsigned int ids[], int count) {
+    if ((ids == NULL) != (count == 0) || count < 0)
+        abort();
+    add(note, ", \"resources\": [");
+    for (int i = 0; i < count; i++)
+        add(note, "%s%u", i == 0 ? "" : ", ", ids[i]);
+    add(note, "]");
+}
+
 static void note_request(const char *function, const char *tag, const ParamList *params,
-                         const DataList *data, int psrCnt) {
+                         const DataList *data, const unsigned int psrIds[], int psrCnt) {
     struct note note;
     begin(&note, function, tag);
     add(&note, ", \"params\": ");
     add_pairs(&note, params);
     add(&note, ", \"data\": ");
     add_data(&note, data);
-    add(&note, ", \"psrCnt\": %d", psrCnt);
+    add_resources(&note, psrIds, psrCnt);
     write_down(&note);
 }
 
 int wrapperExec(const char *usrTag, pParamList params, pDataList reqData, pDataList *respData,
                 unsigned int psrIds[], int psrCnt) {
-    note_request("wrapperExec", usrTag, params, reqData, psrCnt);
-    if (*respData != NULL || psrIds != NULL)
+    note_request("wrapperExec", usrTag, params, reqData, psrIds, psrCnt);
+    if (*respData != NULL)
         abort();
     const char *fault = find(params, "fault"), *how = find(params, "answer");
     tell(find(params, "tell"), usrTag);
@@ -533,8 +546,8 @@ int wrapperExecFree(const char *usrTag, pDataList *respData) {
 
 int wrapperExecAsync(const char *usrTag, pParamList params, pDataList reqData,
                      wrapperCallback callback, int timeout, unsigned int psrIds[], int psrCnt) {
-    note_request("wrapperExecAsync", usrTag, params, reqData, psrCnt);
-    if (callback == NULL || psrIds != NULL || timeout < 0)
+    note_request("wrapperExecAsync", usrTag, params, reqData, psrIds, psrCnt);
+    if (callback == NULL || timeout < 0)
         abort();
     deliver_what_is_late();
     const char *fault = find(params, "fault"), *how = find(params, "answer");
@@ -560,9 +573,10 @@ const void *wrapperCreate(const char *usrTag, pParamList params, wrapperCallback
     begin(&note, "wrapperCreate", usrTag);
     add(&note, ", \"params\": ");
     add_pairs(&note, params);
-    add(&note, ", \"calls_back\": %s, \"psrCnt\": %d", cb == NULL ? "false" : "true", psrCnt);
+    add(&note, ", \"calls_back\": %s", cb == NULL ? "false" : "true");
+    add_resources(&note, psrIds, psrCnt);
     write_down(&note);
-    if (*errNum != 0 || psrIds != NULL)
+    if (*errNum != 0)
         abort();
     if (cb != NULL)
         deliver_what_is_late();
@@ -586,7 +600,7 @@ const void *wrapperCreate(const char *usrTag, pParamList params, wrapperCallback
 
 int wrapperWrite(const void *handle, pDataList reqData) {
     struct session *session = (struct session *)handle;
-    note_request("wrapperWrite", session->tag, NULL, reqData, 0);
+    note_request("wrapperWrite", session->tag, NULL, reqData, NULL, 0);
     int code = perhaps(session->fault, "wrapperWrite");
     if (code != 0)
         return code;

@@ -11,10 +11,12 @@ from aiges.client.xsf_messages import (
     ResultOrder,
     drop_request,
     fetch_request,
+    load_request,
     next_request,
     once_request,
     open_request,
     read_reply,
+    unload_request,
 )
 from aiges_wire.pb import protocol_pb2 as protocol, xsf_pb2 as xsf
 
@@ -66,6 +68,16 @@ def test_the_calls_of_a_session_carry_its_handle() -> None:
     assert xsf.ReqData.FromString(requests["AIOut"]).param["waitTime"] == "250"
 
 
+def test_a_resource_is_named_by_a_param() -> None:
+    request, package = package_of(load_request("7", PIECE))
+    assert (request.op, dict(package.params)) == ("AILoad", {"patch_id": "7"})
+    (payload,) = package.pl
+    assert (payload.meta.name, payload.data) == ("picture", b"data")
+    request, package = package_of(unload_request("7"))
+    assert (request.op, dict(package.params)) == ("AIUnLoad", {"patch_id": "7"})
+    assert not package.pl
+
+
 def reply(code: int = 0, text: str = "", *payloads: protocol.Payload) -> bytes:
     output = protocol.LoaderOutput(code=code, err=text, pl=payloads)
     answer = xsf.ResData(s=xsf.Session(h="handle"))
@@ -90,6 +102,7 @@ def test_a_result_is_read() -> None:
 @pytest.mark.parametrize(
     ("code", "text", "expected", "own_code", "message"),
     [
+        (10903, "no room;code=55", WrapperError, 55, "no room"),
         (10905, "no model;code=77", WrapperError, 77, "no model"),
         (10907, "no;code=such;code=-3", WrapperError, -3, "no;code=such"),
         (10910, "errr", WrapperError, 10910, "errr"),

@@ -13,6 +13,8 @@ from aiges_loader.errors import (
     BadOutputError,
     CallError,
     NoLicenceError,
+    NoResourcesError,
+    ResourceError,
     SessionStepError,
     WrapperError,
 )
@@ -25,9 +27,11 @@ from aiges_loader.frontend.xsf_messages import (
     StreamOutputs,
     decode_package,
     decode_request,
+    decode_resource,
     encode_answer,
     failure,
     once_output,
+    resource_of,
 )
 from aiges_wire.pb import protocol_pb2 as protocol, xsf_pb2 as xsf
 
@@ -184,6 +188,41 @@ def test_an_output_of_another_type_is_refused_in_the_words_of_its_mode() -> None
             StreamOutputs(refused).output((wrong,), "s")
 
 
+@pytest.mark.parametrize(
+    ("message", "resource_id"),
+    [
+        (protocol.LoaderInput(params={"patch_id": "1", "res_id": "2"}), "1"),
+        (protocol.LoaderInput(params={"res_id": "2"}, headers={"res_id": "3"}), "2"),
+        (protocol.LoaderInput(headers={"res_id": "3"}, pl=[payload(patch_id="4")]), "3"),
+        (protocol.LoaderInput(params={"patch_id": ""}, pl=[payload(patch_id="4")]), "4"),
+        (protocol.LoaderInput(headers={"patch_id": "5"}, pl=[payload()]), ""),
+    ],
+)
+def test_what_a_resource_is_called(message: protocol.LoaderInput, resource_id: str) -> None:
+    message.serviceId = "svc"
+    found = decode_resource(message.SerializeToString())
+    assert (found.service_id, found.id) == ("svc", resource_id)
+
+
+def test_a_resource_is_one_payload_with_a_name() -> None:
+    message = protocol.LoaderInput(params={"patch_id": "7"}, pl=[payload(status="3", rank="8")])
+    found = decode_resource(message.SerializeToString())
+    made = resource_of(found, found.inputs[0])
+    assert (made.id, made.key, made.data) == ("7", "a", b"x")
+    assert made.desc == {"rank": "8", "patch_id": "7"}
+    nameless = decode_resource(protocol.LoaderInput(pl=[payload()]).SerializeToString())
+    with pytest.raises(BadInputError, match="a resource needs an id: the param patch_id"):
+        resource_of(nameless, nameless.inputs[0])
+    message.pl.append(payload())
+    with pytest.raises(BadInputError, match="2 payloads, a resource is one"):
+        decode_resource(message.SerializeToString())
+    with pytest.raises(BadInputError, match="has no meta"):
+        decode_resource(protocol.LoaderInput(pl=[protocol.Payload()]).SerializeToString())
+    with pytest.raises(BadMessageError):
+        decode_resource(b"\xff")
+    assert not decode_resource(b"").inputs
+
+
 def written(error: CallError) -> tuple[xsf.ResData, protocol.LoaderOutput]:
     answer = encode_answer(failure(error), handle="h", peer="p")
     reply = xsf.ResData.FromString(answer)
@@ -199,6 +238,13 @@ def test_only_what_can_be_tried_elsewhere_is_said_outside_the_output() -> None:
         assert (reply.code, reply.error_info) == (0, "")
         assert output.err == "own;code=10110"
         assert output.status == protocol.LoaderOutput.END
+
+
+def test_a_resource_that_failed_is_told_by_its_step() -> None:
+    _, output = written(ResourceError(10903, 55, "no room"))
+    assert (output.code, output.err) == (10903, "no room;code=55")
+    _, output = written(NoResourcesError())
+    assert (output.code, ";code=" in output.err) == (10003, False)
 
 
 def test_the_text_of_an_error_may_be_odd() -> None:

@@ -16,6 +16,7 @@ from aiges._runtime.library import abi
 from aiges._runtime.library.abi import CData, ffi
 from aiges._runtime.library.lists import inputs_list, params_list, read_outputs, text_at
 from aiges._runtime.library.tags import Tags
+from aiges._runtime.resource_ids import HIGHEST, number_of
 from aiges._runtime.usage import usage
 from aiges.dto import DataListCls, Response, SessionCreateResponse
 
@@ -145,12 +146,13 @@ class Once(LibraryWrapper):
     """A library that answers a call by what wrapperExec gives."""
 
     def wrapperOnceExec(
-        self, params: Mapping[str, str], reqData: DataListCls, usrTag: str
+        self, params: Mapping[str, str], reqData: DataListCls, usrTag: str, persId: int = 0
     ) -> Response:
         """Run one call."""
         tag = ffi.new("char[]", usrTag.encode())
         given, inputs, cell = params_list(params), inputs_list(reqData.list), ffi.new("data **")
-        code = int(self._library.wrapperExec(tag, given.first, inputs.first, cell, ffi.NULL, 0))
+        numbers, count = _resources(persId)
+        code = int(self._library.wrapperExec(tag, given.first, inputs.first, cell, numbers, count))
         if code:
             return Response().response_err(code)
         try:
@@ -166,14 +168,15 @@ class OnceByCallback(LibraryWrapper):
     """A library that answers a call by its callback."""
 
     def wrapperOnceExecAsync(
-        self, params: Mapping[str, str], reqData: DataListCls, usrTag: str
+        self, params: Mapping[str, str], reqData: DataListCls, usrTag: str, persId: int = 0
     ) -> int:
         """Begin one call."""
         tag = self._tags.take(usrTag, for_one_result=True)
         given, inputs = params_list(params), inputs_list(reqData.list)
+        numbers, count = _resources(persId)
         code = int(
             self._library.wrapperExecAsync(
-                tag, given.first, inputs.first, self._callback, 0, ffi.NULL, 0
+                tag, given.first, inputs.first, self._callback, 0, numbers, count
             )
         )
         if code:
@@ -193,8 +196,9 @@ class Sessions(LibraryWrapper):
         """Begin a session."""
         tag = self._tags.take(usrTag, for_one_result=False)
         given, code = params_list(params), ffi.new("int *")
+        numbers, count = _resources(persId)
         handle = self._library.wrapperCreate(
-            tag, given.first, self._callback if self.pushes else ffi.NULL, ffi.NULL, 0, code
+            tag, given.first, self._callback if self.pushes else ffi.NULL, numbers, count, code
         )
         created = SessionCreateResponse()
         if code[0] or handle == ffi.NULL:
@@ -268,9 +272,16 @@ class Resources(LibraryWrapper):
 
 
 def _number(resource: str) -> int:
-    if resource.isascii() and resource.isdecimal() and int(resource) < 1 << 32:
-        return int(resource)
-    raise NoAnswerError(f"needs a number for a resource of a C plugin, got {resource!r}")
+    if number := number_of(resource):
+        return number
+    raise NoAnswerError(
+        f"needs a number from 1 to {HIGHEST} for a resource of a C plugin, got {resource!r}"
+    )
+
+
+def _resources(number: int) -> tuple[CData, int]:
+    """Return a request's psrIds and psrCnt; `number` is 0 if it names no resource."""
+    return (ffi.new("unsigned int[]", [number]), 1) if number else (ffi.NULL, 0)
 
 
 def _failed(_kind: object, error: BaseException, _trace: object) -> None:
