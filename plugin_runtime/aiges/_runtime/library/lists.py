@@ -60,16 +60,25 @@ def params_list(pairs: Mapping[str, str]) -> CList:
 
 
 def inputs_list(inputs: Sequence[DataListNode]) -> CList:
-    """Make a list of inputs; their data is where it was, not copied.
+    """Make a list of a request's inputs; their data is where it was, not copied.
 
     The status stands among the attributes as well, where AIservice left it.
     """
+    return _data_list(inputs, [{**i.desc, "status": str(i.status)} for i in inputs])
+
+
+def resource_list(nodes: Sequence[DataListNode]) -> CList:
+    """Make the list that describes a resource; its data is not copied."""
+    return _data_list(nodes, [node.desc for node in nodes])
+
+
+def _data_list(inputs: Sequence[DataListNode], descs: Sequence[Mapping[str, str]]) -> CList:
     nodes = ffi.new("data[]", max(1, len(inputs)))
     memory: list[object] = [nodes]
     for number, given in enumerate(inputs):
         key, desc, content = (
             ffi.new("char[]", given.key.encode()),
-            params_list({**given.desc, "status": str(given.status)}),
+            params_list(descs[number]),
             given.data,
         )
         # Python shares bytes objects this short; a plugin that works in place must not change them.

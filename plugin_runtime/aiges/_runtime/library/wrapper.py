@@ -14,7 +14,13 @@ from aiges._runtime import results
 from aiges._runtime.convert import NoAnswerError
 from aiges._runtime.library import abi
 from aiges._runtime.library.abi import CData, ffi
-from aiges._runtime.library.lists import inputs_list, params_list, read_outputs, text_at
+from aiges._runtime.library.lists import (
+    inputs_list,
+    params_list,
+    read_outputs,
+    resource_list,
+    text_at,
+)
 from aiges._runtime.library.tags import Tags
 from aiges._runtime.resource_ids import HIGHEST, number_of
 from aiges._runtime.usage import usage
@@ -263,7 +269,7 @@ class Resources(LibraryWrapper):
 
     def wrapperLoadRes(self, reqData: DataListCls, resId: str) -> int:
         """Load one."""
-        resource = inputs_list(reqData.list)
+        resource = resource_list(reqData.list)
         return int(self._library.wrapperLoadRes(resource.first, _number(resId)))
 
     def wrapperUnloadRes(self, resId: str) -> int:
