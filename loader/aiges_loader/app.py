@@ -39,7 +39,8 @@ from aiges_loader.pool import guarded
 from aiges_loader.pool.batching import BatchPlan
 from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.placement import Placements
-from aiges_loader.pool.pool import Pool, PoolPlan
+from aiges_loader.pool.plan import PoolPlan
+from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.socket_dir import socket_dir
 from aiges_loader.pool.waiting import first_of

@@ -594,7 +594,7 @@ async def test_a_worker_that_has_served_enough_is_replaced(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mode = f"fixed {free_port()}" if mode == "fixed" else mode
-    monkeypatch.setattr("aiges_loader.pool.pool.WEAR_PERIOD_S", 0.02)
+    monkeypatch.setattr("aiges_loader.pool.roster.WEAR_PERIOD_S", 0.02)
     async with running(make(mode, tmp_path, wear=WearPolicy(3, None, None))) as pool:
         pid = await pid_of(pool)
         seen = {pid}
@@ -607,7 +607,7 @@ async def test_a_worker_that_has_served_enough_is_replaced(
 async def test_a_worker_that_uses_too_much_memory_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aiges_loader.pool.pool.WEAR_PERIOD_S", 0.02)
+    monkeypatch.setattr("aiges_loader.pool.roster.WEAR_PERIOD_S", 0.02)
     pool = make("serves", tmp_path, wear=WearPolicy(None, 1 << 20, None))
     async with running(pool):
         pid = await pid_of(pool)

@@ -289,7 +289,7 @@ async def test_a_worker_that_cannot_load_what_the_others_have_does_not_start(
 
 async def test_a_resource_can_go_while_no_worker_starts_because_of_it(tmp_path: Path) -> None:
     pool = make(tmp_path, workers=1)
-    pool.plan = replace(pool.plan, keep_probing=True)
+    pool._roster.plan = replace(pool.plan, keep_probing=True)
     async with ready(pool):
         await pool.resources.load(resource("7", "refuse later"))
         (tmp_path / "later").touch()
@@ -408,7 +408,7 @@ async def test_a_reload_to_version_1_is_refused_while_there_are_resources(tmp_pa
 
 async def test_without_a_worker_nothing_is_loaded(tmp_path: Path) -> None:
     pool = make(tmp_path, workers=1)
-    pool.plan = replace(pool.plan, restart_wait_s=0.01)
+    pool._roster.plan = replace(pool.plan, restart_wait_s=0.01)
     async with ready(pool):
         pool.workers[0].stop()
         await until(lambda: not pool.workers, "the worker to go")

@@ -10,7 +10,8 @@ from pathlib import Path
 from aiges_loader.calls import Call, Datum
 from aiges_loader.pool.hang import HangPolicy
 from aiges_loader.pool.lifecycle import State
-from aiges_loader.pool.pool import Pool, PoolPlan
+from aiges_loader.pool.plan import PoolPlan
+from aiges_loader.pool.pool import Pool
 from aiges_loader.pool.restart import RestartPolicy
 from aiges_loader.pool.wear import WearPolicy
 from aiges_loader.pool.worker_spec import WorkerSpec

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from support.browsing import browsing, picture
+from support.browsing import PICTURES, browsing, picture
 from support.service import LIMIT_S, ROOT, Service, config_text
 from support.waiting import dies_within
 
@@ -290,6 +290,7 @@ def test_without_a_token_the_public_page_leads_to_the_admin_port(
 def test_operators_have_their_picture_in_both_themes_and_languages(
     chromium: Any, folder: Path
 ) -> None:
+    steps = 7 if PICTURES else 1  # two seconds each
     with two_workers(folder) as service, calls(service):
         os.kill(service.worker_pid(), signal.SIGKILL)
         service.wait_for("restarting worker=")
@@ -308,7 +309,8 @@ def test_operators_have_their_picture_in_both_themes_and_languages(
                 title = {"en-US": "Workers", "zh-CN": "工作进程"}[locale]
                 assert page.inner_text("#workers-title") == title
                 page.wait_for_function(
-                    "() => /(L.*){7}/.test(document.querySelector('.series')?.getAttribute('d'))"
+                    f"() => /(L.*){{{steps}}}/"
+                    ".test(document.querySelector('.series')?.getAttribute('d'))"
                 )
                 picture(page, f"console-operate-{scheme}")
 
