@@ -287,6 +287,19 @@ async def test_a_worker_that_is_slow_to_come_back_is_not_waited_for_too_long(
             await pool.once(call("echo"))
 
 
+async def test_once_a_worker_has_come_back_its_calls_may_take_as_long_as_they_like(
+    tmp_path: Path,
+) -> None:
+    async with running(make("serves", tmp_path, concurrency=1, restart_wait_s=3.0)) as pool:
+        await ready(pool)
+        with pytest.raises(WorkerDiedError):
+            await pool.once(call("exit"))
+        long = asyncio.create_task(pool.once(call("sleep 3.5", "long")))
+        short = asyncio.create_task(pool.once(call("echo", "short")))
+        assert (await short).outputs  # it waited for a place, not for a worker
+        assert long.done()
+
+
 @BOTH
 async def test_stopping_lets_calls_finish(mode: str, tmp_path: Path) -> None:
     async with running(make(mode, tmp_path)) as pool:

@@ -100,7 +100,7 @@ async def test_one_that_a_dying_worker_had_not_begun_goes_to_another(tmp_path: P
 
 
 async def test_one_that_is_abandoned_at_its_second_try_gives_all_back(tmp_path: Path) -> None:
-    async with running(make("lanes", tmp_path, concurrency=1)) as pool:
+    async with running(make("lanes", tmp_path, concurrency=2)) as pool:
         pid = await pid_of(pool)
         os.kill(pid, signal.SIGSTOP)
         first, _ = begin(pool, call("echo", "a"))

@@ -59,6 +59,7 @@ class Pool:
         self._batcher = Batcher(plan.batch, self._pick_next, self._place)
         self._batching = False  # as far as the ready workers take batches
         self._helpers: asyncio.TaskGroup | None = None
+        self._patiences: set[asyncio.Timeout] = set()  # of calls that wait for a place
         self._pump_planned = False
         self._were_ready = 0
         self._roster = Roster(plan, self._prepare)
@@ -305,11 +306,16 @@ class Pool:
             return worker
         if reason := self._hopeless():
             raise NoWorkerError(reason)
-        limit_s = None if self.ready_workers else self.plan.restart_wait_s
+        limit_s = self.plan.restart_wait_s
+        patience = asyncio.timeout(None if self.ready_workers else limit_s)
         try:
-            return await self._for_worker.wait(limit_s)
+            async with patience:
+                self._patiences.add(patience)
+                return await self._for_worker.wait(None)
         except TimeoutError:
             raise NoWorkerYetError(f"none within {limit_s:g} s (restartWait)") from None
+        finally:
+            self._patiences.discard(patience)
 
     def _pick_next(self) -> Worker | None:
         """Reserve a place that is free, unless others have waited for one for longer."""
@@ -366,12 +372,23 @@ class Pool:
         if self.ready_workers:
             self._batching = self.plan.batch.is_on and any(w.batches for w in self.workers)
         if self._were_ready != self.ready_workers:
+            if not (self._were_ready and self.ready_workers):
+                self._limit_waiting()
             self._were_ready = self.ready_workers
             self.readiness_changed.set()
         self._judge(self.workers)
         self._seat()
         if self._for_worker and (reason := self._hopeless()):
             self._for_worker.refuse_all(NoWorkerError(reason))
+
+    def _limit_waiting(self) -> None:
+        """Bound how long calls wait for a place while no worker is there, and only then."""
+        until = None
+        if not self.ready_workers:
+            until = asyncio.get_running_loop().time() + self.plan.restart_wait_s
+        for patience in self._patiences:
+            if not patience.expired():
+                patience.reschedule(until)
 
     def _learn(self) -> None:
         """Hand on what the first worker says of itself, once it is ready."""
