@@ -43,8 +43,8 @@ layering: $(STAMP)
 
 check: lint type layering  ## lint, types, import rules: what CI asks first
 
-test: $(STAMP) $(DOCS_STAMP)  ## every test, a file of them at a time in each of three processes: they wait a lot
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+test: $(STAMP) $(DOCS_STAMP)  ## every test, a file of them at a time in each of two processes
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 docs: config-reference $(DOCS_STAMP)  ## make pages of the documents, in build/site; one warning fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file scripts/docs_site/mkdocs.yml
