@@ -342,12 +342,13 @@ def test_connections_that_the_kernel_has_accepted_are_answered_at_the_stop(folde
         service.process.send_signal(signal.SIGSTOP)  # so that nobody accepts for a while
         body = once_body()
         clients = [socket.create_connection(("127.0.0.1", service.http_port)) for _ in range(20)]
-        service.process.send_signal(signal.SIGTERM)
-        service.process.send_signal(signal.SIGCONT)
         for client in clients:
             client.settimeout(LIMIT_S)
             client.sendall(b"POST /v1/svcName HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
             client.sendall(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        # Only now: one that has said nothing yet has nothing that could be answered.
+        service.process.send_signal(signal.SIGTERM)
+        service.process.send_signal(signal.SIGCONT)
         answered = [b'"code":0' in client.makefile("rb").read() for client in clients]
         for client in clients:
             client.close()
