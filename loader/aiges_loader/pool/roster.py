@@ -192,7 +192,7 @@ class Roster:
         self._start(new)
         reason = await self._start_of(new)
         if not reason:
-            old.stop()
+            old.give_way()
             return ""
         new.stop()
         if new.address_taken_by == old.number and not self.is_stopping:

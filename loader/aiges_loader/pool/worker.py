@@ -85,6 +85,7 @@ class Worker:
         self._idle.set()
         self._drain_s = spec.drain_timeout_s
         self._stop_asked = False
+        self._has_successor = False
         self._restarts_asked: list[asyncio.Future[str]] = []
         self._restarting_for: list[asyncio.Future[str]] = []  # who waits for the current process
         self._leave = self._new_leave()
@@ -119,7 +120,7 @@ class Worker:
     @property
     def takes_calls(self) -> bool:
         """Say whether a call may be given to this worker now."""
-        if self._stop_asked:  # its owner may not have seen that yet
+        if self._has_successor:
             return False
         calls = self._life.calls
         return self.state is State.READY and calls is not None and calls.listens
@@ -282,6 +283,11 @@ class Worker:
             self._drain_s = self._leave.drain_s = drain_s
         self._stop_asked = True
         self._leave.asked.set()
+
+    def give_way(self) -> None:
+        """Stop, and take no further call from now on: another worker takes them."""
+        self._has_successor = True
+        self.stop()
 
     def restart(self) -> "asyncio.Future[str]":
         """Ask `run` to end the process once its calls are done, and to start another one then.
