@@ -17,7 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.service import ROOT, SOURCES, Answer, Service, config_text
-from support.waiting import dies_within
+from support.waiting import dies_within, eventually
 
 ECHO = (ROOT / "wrappers" / "echo" / "wrapper.py").read_text()
 TOKEN = "open-sesame"
@@ -212,6 +212,13 @@ def test_pages_of_other_sites_may_do_what_the_token_allows(folder: Path) -> None
 
 def test_the_newest_log_records_can_be_asked_for(folder: Path) -> None:
     with Service(folder).ready() as service:
+
+        def records(query: str = "") -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = ask(service, "GET", f"/logs{query}").json["records"]
+            return found
+
+        # A thread of its own keeps them, soon after they were made.
+        eventually(lambda: any(r["text"].startswith("ready routes=") for r in records()))
         page = ask(service, "GET", "/logs").json
         texts = [record["text"] for record in page["records"]]
         assert any(text.startswith("worker ready worker=1") for text in texts)
@@ -222,7 +229,8 @@ def test_the_newest_log_records_can_be_asked_for(folder: Path) -> None:
         assert two["missed"] == page["last"] - 2
         assert ask(service, "GET", f"/logs?after={page['last']}").json["records"] == []
         ask(service, "POST", "/workers/9/restart")
-        later = ask(service, "GET", f"/logs?after={page['last']}").json["records"]
+        eventually(lambda: records(f"?after={page['last']}"))
+        later = records(f"?after={page['last']}")
         assert later[0]["text"].startswith("admin request from=127.0.0.1 path=/workers/9/restart")
         for query in ("after=x", "limit=-1", "after=", "limit=1e3"):
             answer = ask(service, "GET", f"/logs?{query}")
