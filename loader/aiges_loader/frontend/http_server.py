@@ -171,6 +171,7 @@ class _Connections(web.Server):
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
         self.register.begun()
+        self.register.heard(connection)  # only now: between the two the server would seem idle
         self._in_hand.add(connection)
         try:
             return await self._handler(request)
@@ -272,13 +273,13 @@ class _Connection(RequestHandler):
 
     def first_request_came(self) -> None:
         """Stop the timer; between later requests the idle time-out holds."""
-        self._register.heard(self)
         if self._first_request_timer is not None:
             self._first_request_timer.cancel()
             self._first_request_timer = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.first_request_came()
+        self._register.heard(self)  # as far as it will be
         super().connection_lost(exc)
 
     def handle_error(

@@ -35,6 +35,7 @@ class Backend:
     begun: int = 0
     abandoned: int = 0
     size: int = 0
+    answered: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(
@@ -68,6 +69,7 @@ class Backend:
         return self.reply(call)
 
     def reply(self, call: Call) -> Reply:
+        self.answered += 1
         data = bytes(self.size).replace(b"\0", b"x") or call.inputs[0].data
         key = "other" if call.params.get("do") == "bad output" else "result"
         return Reply((Datum(key, data, 0, 3),))
@@ -347,6 +349,19 @@ async def _write_all(writer: asyncio.StreamWriter, data: bytes) -> None:
     for at in range(0, len(data), 10_000):
         writer.write(data[at : at + 10_000])
         await writer.drain()
+
+
+@pytest.mark.parametrize("more", [(), ("Connection: close",)], ids=["quick", "library"])
+async def test_draining_finishes_what_the_kernel_alone_knows_of(more: tuple[str, ...]) -> None:
+    async with served() as it:
+        clients = [socket.create_connection(("127.0.0.1", it.port)) for _ in range(5)]
+        for client in clients:
+            client.sendall(request("hi", *more))
+        it.api.draining = True
+        await it.server.drain(LIMIT_S)
+        assert it.backend.answered == len(clients)
+        for client in clients:
+            client.close()
 
 
 async def test_draining_finishes_what_runs_and_closes_behind_it() -> None:
