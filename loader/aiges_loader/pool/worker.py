@@ -146,15 +146,15 @@ class Worker:
     @property
     def takes_resources(self) -> bool:
         """Say whether its wrapper loads resources, as far as is known."""
-        return self._life.takes_resources
+        return self._life.resources.taken
 
     def holds(self, wanted: Table) -> bool:
         """Say whether it has just these resources, or its wrapper takes none."""
-        return self._life.holds(wanted)
+        return self._life.resources.are(wanted)
 
     def hold(self, wanted: Table) -> "asyncio.Future[CallError | None]":
-        """Ask `run`, while `takes_calls`, for it to have just these; see `WorkerLife.hold`."""
-        return self._life.hold(wanted)
+        """Ask `run`, while `takes_calls`, for it to have just these; see `HeldResources.ask`."""
+        return self._life.resources.ask(wanted)
 
     def load(self) -> Load:
         """Return what the choice among workers needs."""

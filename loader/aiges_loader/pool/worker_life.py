@@ -6,16 +6,18 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar
 
 from aiges_loader import logs
-from aiges_loader.errors import CallError, ResourceError, WorkerDiedError
+from aiges_loader.errors import CallError, WorkerDiedError
 from aiges_loader.pool.channel import CallChannel
 from aiges_loader.pool.client import WorkerCallError, WorkerClient
 from aiges_loader.pool.guarded import PlacementError
+from aiges_loader.pool.held_resources import HeldResources
 from aiges_loader.pool.lifecycle import Event
 from aiges_loader.pool.process import Exit, Stream, WorkerProcess
-from aiges_loader.pool.resources import Load, Resource, Table, Unload, next_step
+from aiges_loader.pool.resources import Table, next_step
 from aiges_loader.pool.session_channel import SessionChannel
 from aiges_loader.pool.socket_dir import remove_dead_socket
 from aiges_loader.pool.start_hint import WRONG_COMMAND, exit_hint
@@ -24,7 +26,6 @@ from aiges_loader.pool.worker_link import LinkError, WorkerLink, new_link
 from aiges_loader.pool.worker_log import LineSplitter, LogReader
 from aiges_loader.pool.worker_spec import Cause, Death, WorkerSpec
 from aiges_wire import handshake
-from aiges_wire.codes import Code
 from aiges_wire.worker_env import DUMP_SIGNAL
 
 FINI_LIMIT_S: Final = 5.0
@@ -79,17 +80,6 @@ class Leave:
     drain_s: float
 
 
-class _Wish(NamedTuple):
-    """A wish that the worker have just some resources.
-
-    Attributes:
-        done: Resolves with why it has not; None: it has, or it leaves.
-    """
-
-    wanted: Table
-    done: "asyncio.Future[CallError | None]"
-
-
 class WorkerLife:
     """One process that is started, serves and ends, once.
 
@@ -101,7 +91,7 @@ class WorkerLife:
         calls: What carries its calls, None while it may be given none.
         sessions: What carries its sessions, likewise.
         ready_since: In monotonic seconds; None if it never was ready.
-        takes_resources: See `WorkerClient`; False before the worker was asked.
+        resources: What it has loaded.
         on_reported: See `WorkerClient`.
         resources_wanted: Returns what a worker has to load before it takes calls.
     """
@@ -139,12 +129,8 @@ class WorkerLife:
         self.on_reported: Callable[[Mapping[str, int], Mapping[str, float]], None] = (
             lambda _used, _measured: None
         )
-        self.takes_resources = False
+        self.resources = HeldResources(spec.resource_timeout_s)
         self.resources_wanted: Callable[[], Table] = dict
-        self._held: dict[str, Resource] = {}
-        self._knows_held = True  # whether that is what the worker has
-        self._wish: _Wish | None = None
-        self._wished = asyncio.Event()
         self._data_addresses: tuple[str, ...] = ()
         self._cause = Cause.START
         self._calls_at_end: tuple[str, ...] = ()
@@ -183,85 +169,11 @@ class WorkerLife:
             log.error("worker cannot be killed worker=%d pid=%d", self._number, process.pid)
         if self._was_told:
             log.info("worker stopped worker=%d %s", self._number, left)
-            self._end_wish(None)
+            self.resources.answer(None)
             return None
         death = self._death(reason, left, tuple(process.tail))
-        self._end_wish(WorkerDiedError(death.reason))
+        self.resources.answer(WorkerDiedError(death.reason))
         return death
-
-    # Resources:
-
-    def holds(self, wanted: Table) -> bool:
-        """Say whether the worker has just these resources, or its wrapper takes none."""
-        return not self.takes_resources or (self._knows_held and self._held == wanted)
-
-    def hold(self, wanted: Table) -> "asyncio.Future[CallError | None]":
-        """Ask the worker, while it takes calls, to have just these resources.
-
-        One such wish at a time.
-
-        Returns:
-            Resolves with why it has not: some of the steps may have been taken. None: it has, or it
-            leaves.
-        """
-        assert self._wish is None
-        done: asyncio.Future[CallError | None] = asyncio.get_running_loop().create_future()
-        self._wish = _Wish(wanted, done)
-        self._wished.set()
-        return done
-
-    def _end_wish(self, problem: CallError | None) -> None:
-        wish, self._wish = self._wish, None
-        if wish is not None and not wish.done.done():
-            wish.done.set_result(problem)
-
-    async def _grant_wishes(self, process: WorkerProcess, client: WorkerClient) -> NoReturn:
-        while True:
-            await self._wished.wait()
-            self._wished.clear()
-            assert self._wish is not None
-            problem: CallError | None = None
-            try:
-                await self._take_steps(client, self._wish.wanted)
-            except CallError as error:
-                problem = error
-            except WorkerCallError as error:
-                self._knows_held = False
-                # A connection breaks when the process dies: then `run` ends the wish, with that.
-                await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
-                if process.exited.done():
-                    continue
-                problem = ResourceError(Code.LOAD_FAILED, Code.EXEC_FAILED, str(error))
-            self._end_wish(problem)
-
-    async def _take_steps(self, client: WorkerClient, wanted: Table) -> None:
-        """Load and unload until the worker has just these resources.
-
-        Raises:
-            CallError: Something could not be loaded or unloaded in time.
-            WorkerCallError: The worker did not answer.
-        """
-        if not self._knows_held:
-            text = "what the worker has loaded is not known"
-            raise ResourceError(Code.LOAD_FAILED, Code.EXEC_FAILED, text)
-        while step := next_step(self._held, wanted):
-            await self._take_step(client, step)
-            if isinstance(step, Load):
-                self._held[step.id] = step.resource
-            else:
-                del self._held[step.id]
-
-    async def _take_step(self, client: WorkerClient, step: Load | Unload) -> None:
-        limit_s = self._spec.resource_timeout_s
-        try:
-            async with asyncio.timeout(limit_s):
-                await client.take_step(step)
-        except TimeoutError:
-            self._knows_held = False  # user code goes on, and may succeed
-            text = f"{step.method} took more than {limit_s:g} s (resourceTimeout)"
-            raise ResourceError(step.failure, Code.TIMEOUT, text) from None
-
-    # The process:
 
     def _spawn(self, link: WorkerLink) -> WorkerProcess:
         readers = {stream: LogReader() for stream in Stream}
@@ -317,8 +229,7 @@ class WorkerLife:
         line = await process.first_line
         if not line:
             # It has closed its stdout; a moment later it has usually ended, which says more.
-            await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
-            if process.exited.done():
+            if await _is_dying(process):
                 raise _ExitedError
             raise WorkerStartError(f"closed its stdout without a handshake line; {WRONG_COMMAND}")
         try:
@@ -329,10 +240,7 @@ class WorkerLife:
             hint = "" if b"|" in line else f"; {WRONG_COMMAND}"
             raise WorkerStartError(f"no handshake: {error}{hint}") from None
         except LinkError as error:
-            await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
-            if process.exited.done():
-                raise _ExitedError from None
-            raise WorkerStartError(str(error)) from None
+            await _raise_reason(process, error)
         return shaken
 
     def _take(self, address: str) -> None:
@@ -376,25 +284,28 @@ class WorkerLife:
         A worker that lacks one would answer the requests that name it, but wrongly; so it does not
         start.
         """
-        self.takes_resources = client.takes_resources
-        while not self.holds(wanted := self.resources_wanted()):
+        held = self.resources
+        held.taken = client.takes_resources
+        while not held.are(wanted := self.resources_wanted()):
             try:
-                await self._race(process, self._take_steps(client, wanted))
+                await self._race(process, held.become(client, wanted))
             except CallError as error:
-                step = next_step(self._held, wanted)  # the one that failed
+                step = next_step(held.table, wanted)  # the one that failed
                 assert step is not None
                 raise WorkerStartError(
                     f"{step.method} of resource {step.id}: {error} (code {error.code:d})"
                 ) from None
             except WorkerCallError as error:
                 await _raise_reason(process, error)
-        if wanted and not self.takes_resources:
+        if wanted and not held.taken:
             log.info("no resources worker=%d reason=%s", self._number, _NO_RESOURCES)
 
     async def _serve(self, process: WorkerProcess, client: WorkerClient) -> str:
         """Be ready until the worker ends or `stop`; then end its calls, or let them finish."""
         hung = asyncio.ensure_future(self._hangs(client))
-        granting = asyncio.ensure_future(self._grant_wishes(process, client))
+        granting = asyncio.ensure_future(
+            self.resources.do_as_asked(client, partial(_is_dying, process))
+        )
         ends: tuple[asyncio.Future[Any], ...] = (process.exited, client.calls.broken, hung)
         try:
             await first_of(*ends, self._leave.asked.wait(), granting)
@@ -453,8 +364,7 @@ class WorkerLife:
 
     async def _end_calls(self, process: WorkerProcess, client: WorkerClient) -> str:
         """The worker has gone, or hung up: say so to its clients; return why if it still runs."""
-        await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
-        reason = "" if process.exited.done() else client.calls.broken.result()
+        reason = "" if await _is_dying(process) else client.calls.broken.result()
         self._calls_at_end = client.fail_all(reason or str(process.exited.result()))
         return reason
 
@@ -495,10 +405,14 @@ class WorkerLife:
         self._log.log(read.level, "%s", read.message, extra={logs.FIELDS: fields})
 
 
-async def _raise_reason(process: WorkerProcess, error: WorkerCallError) -> NoReturn:
-    """Raise why a worker did not start that has not answered a call."""
-    # A connection breaks when the process dies: then its exit is the reason.
+async def _is_dying(process: WorkerProcess) -> bool:
+    """Say whether a process whose connection broke, or whose output ended, ends in a moment."""
     await asyncio.wait([process.exited], timeout=DEATH_NOTICE_S)
-    if process.exited.done():
+    return process.exited.done()
+
+
+async def _raise_reason(process: WorkerProcess, error: WorkerCallError | LinkError) -> NoReturn:
+    """Raise why a worker did not start that could not be reached, or has not answered a call."""
+    if await _is_dying(process):  # its exit is the reason
         raise _ExitedError from None
     raise WorkerStartError(str(error)) from None
