@@ -41,6 +41,12 @@ def serves(service: Service) -> bool:
     return service.once(b"still here").text() == "still here"
 
 
+def calls_running(service: Service) -> int:
+    (worker,) = service.admin("GET", "/status").json["workers"]
+    running: int = worker["in_flight"]
+    return running
+
+
 # --- crashes ---
 
 SIGNALS = {
@@ -423,8 +429,11 @@ def test_a_callback_that_never_comes_costs_its_call_and_no_place(by_callback: Se
 def test_a_callback_that_comes_too_late_reaches_nobody(by_callback: Service) -> None:
     with xsf(by_callback) as client:
         assert client.once("late", b"old", wait_ms=100, callback="late")["code"] == 10102
+        eventually(lambda: calls_running(by_callback) == 0, "the worker to give the call up")
         answer = client.once("next", b"new")
     assert answer["pl"][0]["data"] == "bmV3"
+    eventually(lambda: returned_by_callbacks(by_callback, "late"))
+    assert returned_by_callbacks(by_callback, "late") == [-1]
     assert by_callback.once(b"third").text() == "third"
 
 

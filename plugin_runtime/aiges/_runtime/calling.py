@@ -211,6 +211,12 @@ class WrapperHost:
             log.error("%s raised:\n%s", name, hclog.user_traceback(error))  # noqa: TRY400
             return Failure(Code.EXEC_FAILED, _summary(name, error))
 
+    def forget_call(self, tag: str) -> None:
+        """Take in that nobody waits any more for the callback to a call that was taken."""
+        forget = getattr(self._wrapper, "forget_call", None)
+        if forget is not None:
+            forget(tag)
+
     def run_batch(self, batch: Sequence[tuple[dict[str, str], list[Input]]]) -> list[Reply]:
         """Run several calls together in this thread and return their replies, in their order.
 

@@ -123,6 +123,7 @@ class Lanes:
             if reply is None:
                 call.wait()
                 # A callback that never comes must not cost the lane for ever.
+                self._host.forget_call(call.tag)
                 call.answer(Failure(Code.TIMEOUT, NOBODY_WAITS))
             else:
                 call.answer(reply)

@@ -37,14 +37,13 @@ def open_library(
     found = {f: linker.dlsym(handle, f.encode()) for f in abi.FUNCTIONS}
     provided = frozenset(function for function, address in found.items() if address != ffi.NULL)
     parts = _parts(provided, name, by_callback=by_callback)
-    if reads_at_end:
-        parts = (*parts, wrapper.ReadsAtEnd)
     file = _file_of(linker, found["wrapperInit"]) or Path(name)
     described = _description(Path(schema) if schema else file.with_name(DESCRIPTION), schema)
     if described is not None:
         parts = (*parts, wrapper.Described)
     kind = type("Library", parts, {})  # what it lacks must not look as if it were there
     opened: LibraryWrapper = kind(ffi.dlopen(handle), provided=provided, schema=described)
+    opened.reads_at_end = reads_at_end
     log.info(
         "opened %s%s", file, f" version {version}" if (version := opened.library_version) else ""
     )
@@ -52,9 +51,8 @@ def open_library(
 
 
 def _opened(linker: Any, name: str) -> Any:  # noqa: ANN401 - libraries of cffi
-    at_once = (
-        os.RTLD_NOW | os.RTLD_LOCAL
-    )  # a symbol that is nowhere is found out now, not in a call
+    # At once: a symbol that is nowhere is found out now, not in a call.
+    at_once = os.RTLD_NOW | os.RTLD_LOCAL
     dlerror = linker.dlerror  # looked up first: a look-up forgets the last error
     handle = linker.dlopen(name.encode(), at_once)
     if handle != ffi.NULL:

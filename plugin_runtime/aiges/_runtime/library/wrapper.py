@@ -189,6 +189,10 @@ class OnceByCallback(LibraryWrapper):
             self._tags.release(usrTag)
         return code
 
+    def forget_call(self, tag: str) -> None:
+        """Take no answer any more to a call whose client has stopped waiting."""
+        self._tags.release(tag)
+
 
 class Sessions(LibraryWrapper):
     """A library with sessions."""
@@ -256,12 +260,6 @@ class SessionsRead(Sessions):
             return Response().response_err(code)
         outputs = read_outputs(cell[0])
         return Response(outputs) if outputs else None
-
-
-class ReadsAtEnd(LibraryWrapper):
-    """A library that is asked for results only once a session's input is complete."""
-
-    reads_at_end = True
 
 
 class Resources(LibraryWrapper):
