@@ -57,17 +57,10 @@ def enable() -> bool:
     """Do so from now on; call it behind `faulthandler.enable`. Return whether that is possible."""
     if sys.version_info >= PYTHON_THAT_DOES_IT or platform.machine() != "x86_64":
         return False
-    libc = ctypes.CDLL(None, use_errno=True)
     try:
-        unwinder = ctypes.CDLL("libgcc_s.so.1")
-        for function in (libc.backtrace, libc.backtrace_symbols_fd, unwinder.__register_frame):
-            assert function
-    except (OSError, AttributeError) as error:  # another C library
-        log.debug("no C stacks of crashes: %s", error)
-        return False
-    try:
-        _install(libc, unwinder)
-    except OSError as error:  # memory that may be executed is forbidden here
+        _install(ctypes.CDLL(None, use_errno=True), ctypes.CDLL("libgcc_s.so.1"))
+    except (OSError, AttributeError) as error:
+        # Another C library, or memory that may be executed is forbidden; nothing has been changed.
         log.debug("no C stacks of crashes: %s", error)
         return False
     return True
